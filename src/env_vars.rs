@@ -1,0 +1,102 @@
+//! Every variable that tfw reads, sets or removes.
+//!
+//! The environment is read once, into an [`EnvSnapshot`], and handed down; nothing else in tfw
+//! calls `std::env::var` (the AWS SDK reads its own variables itself).
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+/// Read: the manifest, where `--manifest` is not given.
+pub const TFW_MANIFEST: &str = "TFW_MANIFEST";
+/// Read: the Terraform binary, where `--terraform` is not given.
+pub const TFW_TERRAFORM: &str = "TFW_TERRAFORM";
+/// Read: any non-empty value turns colours off (<https://no-color.org>).
+pub const NO_COLOR: &str = "NO_COLOR";
+/// Read: a PEM file of certificates to trust, as in the AWS tools. The Rust SDK does not read it.
+pub const AWS_CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+/// Read, and passed on: a plugin cache that the person already has; else tfw sets its own.
+pub const TF_PLUGIN_CACHE_DIR: &str = "TF_PLUGIN_CACHE_DIR";
+/// Read, and passed on: the CLI configuration, which may name a plugin cache too.
+pub const TF_CLI_CONFIG_FILE: &str = "TF_CLI_CONFIG_FILE";
+
+/// Set for each child: the region of the unit.
+pub const CHILD_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+/// Set for each child: both point to an empty file, so that no profile of the person's files can
+/// win over what tfw delivers (Terraform prefers a `[default]` profile to a container endpoint).
+pub const SHARED_FILES: [&str; 2] = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"];
+/// Set for each child where its unit cannot use the ordinary `.terraform`.
+pub const TF_DATA_DIR: &str = "TF_DATA_DIR";
+/// Set for each child: less chatter about what to type next.
+pub const TF_IN_AUTOMATION: &str = "TF_IN_AUTOMATION";
+/// Set for each child to `true`: credentials come from tfw, never from the machine's role.
+pub const AWS_EC2_METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
+/// Set for each child, one for each of `vars` and `inputs`.
+pub const TF_VAR_PREFIX: &str = "TF_VAR_";
+
+/// Removed from each child's environment in silence: credentials and what selects them.
+pub const REMOVED_CREDENTIALS: &[&str] = &[
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SDK_LOAD_CONFIG",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    // Read by Terraform's S3 backend: would encrypt the state with another key than the manifest's.
+    "AWS_SSE_CUSTOMER_KEY",
+];
+
+/// Removed from each child's environment with a warning: settings of Terraform that tfw makes
+/// itself. `TF_CLI_ARGS` stands for itself and every `TF_CLI_ARGS_*`.
+pub const REMOVED_TERRAFORM: &[&str] = &["TF_CLI_ARGS", "TF_WORKSPACE", "TF_DATA_DIR"];
+
+/// The environment as it was when tfw started.
+#[derive(Debug, Clone, Default)]
+pub struct EnvSnapshot(BTreeMap<OsString, OsString>);
+
+impl EnvSnapshot {
+    /// Reads the process's environment.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    pub fn capture() -> Self {
+        Self(std::env::vars_os().collect())
+    }
+
+    /// A variable; empty counts as unset, as in the AWS tools and Terraform.
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.0
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for EnvSnapshot {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
+        Self(
+            variables
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
+    }
+}

@@ -1,0 +1,213 @@
+//! Facts that happen in a run, and questions that a run asks.
+//!
+//! A leaf. Whoever works emits; `ui`, `report` and the journal consume the same facts, so that a
+//! new output format is one more consumer. No sender ever waits for a consumer, and a consumer
+//! that is gone is no error: the work goes on.
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::model::{Changes, Diagnostic, EnvironmentName, Outcome, ResourceChange, UnitId};
+
+/// One fact of a run.
+#[derive(Debug)]
+pub enum Event {
+    /// The run begins; every unit that was selected, in manifest order.
+    RunStarted {
+        /// The run's id.
+        run_id: String,
+        /// tfw's command: `plan`.
+        command: &'static str,
+        /// The selected units.
+        units: Vec<UnitId>,
+    },
+    /// A unit enters a phase of its work.
+    Phase {
+        /// The unit.
+        unit: UnitId,
+        /// The phase.
+        phase: Phase,
+    },
+    /// Terraform works on a resource.
+    Resource {
+        /// The unit.
+        unit: UnitId,
+        /// The resource's address.
+        address: String,
+        /// Terraform's word: `create`, `update`, `delete`, `read`, `refresh`.
+        action: String,
+        /// How far it is.
+        progress: ResourceProgress,
+    },
+    /// A plan is made and saved.
+    Planned {
+        /// The unit.
+        unit: UnitId,
+        /// How much it would change.
+        changes: Changes,
+        /// Each resource that it would change, for review.
+        resources: Vec<ResourceChange>,
+        /// Root outputs that it would change, with `+`, `~` or `-`, by name only.
+        outputs: Vec<String>,
+    },
+    /// An error or a warning, of a unit or of the run.
+    Diagnostic {
+        /// The unit; `None`: the whole run.
+        unit: Option<UnitId>,
+        /// What is to be said.
+        diagnostic: Diagnostic,
+    },
+    /// One line that a person should see: a wait, a retry, something that tfw did on the way.
+    Note {
+        /// The unit; `None`: the whole run.
+        unit: Option<UnitId>,
+        /// The line.
+        message: String,
+    },
+    /// One line for `-v`: a command line, a cache hit, a request.
+    Detail {
+        /// The unit; `None`: the whole run.
+        unit: Option<UnitId>,
+        /// The line.
+        message: String,
+    },
+    /// A unit is done with, well or badly.
+    UnitFinished {
+        /// The unit.
+        unit: UnitId,
+        /// How it ended.
+        outcome: Box<Outcome>,
+    },
+    /// A signal asked the run to end: what tfw does about it.
+    Interrupted {
+        /// One line for people.
+        message: String,
+    },
+    /// Somebody must decide.
+    Ask(Ask),
+}
+
+/// A phase of one unit's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Getting credentials and proving their account.
+    Credentials,
+    /// Looking at the backend.
+    Backend,
+    /// `terraform init`.
+    Init,
+    /// `terraform plan`.
+    Plan,
+    /// `terraform apply`.
+    Apply,
+    /// `terraform validate`.
+    Validate,
+    /// Reading outputs.
+    Output,
+}
+
+impl Phase {
+    /// What is going on, as in "dev: planning".
+    pub fn doing(self) -> &'static str {
+        match self {
+            Self::Credentials => "getting credentials",
+            Self::Backend => "looking at the backend",
+            Self::Init => "initialising",
+            Self::Plan => "planning",
+            Self::Apply => "applying",
+            Self::Validate => "validating",
+            Self::Output => "reading outputs",
+        }
+    }
+}
+
+/// How far Terraform is with one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResourceProgress {
+    /// It begins.
+    Started,
+    /// It still works, since so many seconds.
+    Running(u64),
+    /// It is done.
+    Done(u64),
+    /// It failed.
+    Failed(u64),
+}
+
+/// A question, and where its answer goes.
+#[derive(Debug)]
+pub struct Ask {
+    /// What will happen, where, as whom; may have several lines.
+    pub question: String,
+    /// What counts as yes.
+    pub expects: Expects,
+    /// The flag that would have answered it, for the refusal where nobody can be asked.
+    pub flag: String,
+    /// Where the answer goes. Dropped unanswered, it counts as no.
+    pub reply: oneshot::Sender<bool>,
+}
+
+/// What counts as yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expects {
+    /// `yes`, and nothing shorter.
+    Yes,
+    /// The names of these protected environments, one after the other.
+    Names(Vec<EnvironmentName>),
+}
+
+/// The sending end: cheap to clone, never waits.
+#[derive(Debug, Clone)]
+pub struct Emitter(mpsc::UnboundedSender<Event>);
+
+/// The receiving end.
+pub type Events = mpsc::UnboundedReceiver<Event>;
+
+/// Makes a channel of events.
+pub fn channel() -> (Emitter, Events) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    (Emitter(sender), receiver)
+}
+
+impl Emitter {
+    /// Tells a fact.
+    pub fn emit(&self, event: Event) {
+        // A consumer that is gone must not stop work that may be writing state.
+        let _ = self.0.send(event);
+    }
+
+    /// Tells people one line about a unit, or about the run.
+    pub fn note(&self, unit: Option<&UnitId>, message: impl Into<String>) {
+        self.emit(Event::Note {
+            unit: unit.cloned(),
+            message: message.into(),
+        });
+    }
+
+    /// Tells one line for `-v`.
+    pub fn detail(&self, unit: Option<&UnitId>, message: impl Into<String>) {
+        self.emit(Event::Detail {
+            unit: unit.cloned(),
+            message: message.into(),
+        });
+    }
+
+    /// Tells that a unit enters a phase.
+    pub fn phase(&self, unit: &UnitId, phase: Phase) {
+        self.emit(Event::Phase {
+            unit: unit.clone(),
+            phase,
+        });
+    }
+
+    /// Asks, and waits for the answer. No answer is a no.
+    pub async fn ask(&self, question: String, expects: Expects, flag: String) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.emit(Event::Ask(Ask {
+            question,
+            expects,
+            flag,
+            reply,
+        }));
+        answer.await.unwrap_or(false)
+    }
+}

@@ -1,0 +1,130 @@
+//! Where the state of a unit lives, and what that place must be like.
+
+use serde_json::{Map, Value};
+
+use super::{AccountId, BackendAddress, BucketName, Region, RoleArn, StateKey, Workspace};
+
+/// The backend of one unit, resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Backend {
+    /// An S3 bucket that tfw ensures.
+    S3(Box<S3Backend>),
+    /// A file on this machine.
+    Local(LocalBackend),
+    /// Any other backend of Terraform: its configuration is injected, nothing is created.
+    Other(OtherBackend),
+}
+
+/// State in S3 with the native lock file. `encrypt = true` is always sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct S3Backend {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key of the default workspace's state object.
+    pub key: StateKey,
+    /// The bucket's region.
+    pub region: Region,
+    /// The Terraform workspace that the unit uses.
+    pub workspace: Workspace,
+    /// Whether Terraform locks by `KEY.tflock`; true unless the manifest says otherwise.
+    pub use_lockfile: bool,
+    /// The ARN of the KMS key (or alias) that state objects are encrypted with.
+    pub kms_key_id: Option<String>,
+    /// The role for the state where that lives in another account than the resources.
+    pub role_arn: Option<RoleArn>,
+    /// The account that must own the bucket: `ExpectedBucketOwner` of every request.
+    pub owner: AccountId,
+    /// `https://HOST/BUCKET` in place of `https://BUCKET.HOST`, for S3 servers other than AWS.
+    pub use_path_style: bool,
+    /// Any other argument of Terraform's backend, passed as it is.
+    pub options: Map<String, Value>,
+}
+
+/// State in a local file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalBackend {
+    /// The Terraform workspace that the unit uses.
+    pub workspace: Workspace,
+    /// Arguments of Terraform's `local` backend (`path`, `workspace_dir`).
+    pub options: Map<String, Value>,
+}
+
+/// Another Terraform backend, passed through.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtherBackend {
+    /// Terraform's name of it: `gcs`, `azurerm`, `http` …
+    pub kind: String,
+    /// The Terraform workspace that the unit uses.
+    pub workspace: Workspace,
+    /// Its arguments.
+    pub options: Map<String, Value>,
+}
+
+impl Backend {
+    /// Terraform's name of the backend: `s3`, `local`, …
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::S3(_) => "s3",
+            Self::Local(_) => "local",
+            Self::Other(other) => &other.kind,
+        }
+    }
+
+    /// The Terraform workspace that the unit uses.
+    pub fn workspace(&self) -> &Workspace {
+        match self {
+            Self::S3(s3) => &s3.workspace,
+            Self::Local(local) => &local.workspace,
+            Self::Other(other) => &other.workspace,
+        }
+    }
+
+    /// The address as reports print it.
+    pub fn address(&self) -> BackendAddress {
+        let (bucket, key) = match self {
+            Self::S3(s3) => (Some(s3.bucket.to_string()), Some(s3.key.to_string())),
+            Self::Local(_) | Self::Other(_) => (None, None),
+        };
+        BackendAddress {
+            kind: self.kind().to_owned(),
+            bucket,
+            key,
+            workspace: self.workspace().to_string(),
+        }
+    }
+}
+
+impl S3Backend {
+    /// The key of the state object of the selected workspace. Named workspaces live under
+    /// `env:/NAME/KEY` unless `workspace_key_prefix` says otherwise (Terraform's S3 backend).
+    pub fn object_key(&self) -> String {
+        if self.workspace.is_default() {
+            return self.key.to_string();
+        }
+        let prefix = self
+            .options
+            .get("workspace_key_prefix")
+            .and_then(Value::as_str)
+            .unwrap_or("env:");
+        format!("{prefix}/{}/{}", self.workspace, self.key)
+    }
+}
+
+/// What the state bucket must be like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketSpec {
+    /// The default encryption of the bucket.
+    pub encryption: Encryption,
+}
+
+/// Server-side encryption of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Encryption {
+    /// SSE-S3.
+    Aes256,
+    /// SSE-KMS.
+    Kms {
+        /// The ARN of the key or alias; `None`: AWS's own key for S3 in the account.
+        key: Option<String>,
+    },
+}

@@ -1,0 +1,22 @@
+//! What is resolved: environments, units, backends and the outcomes of work on them.
+//!
+//! A leaf: plain data without I/O. The manifest is resolved into [`Project`]; everything after
+//! that works on these types and never sees TOML.
+
+mod backend;
+mod credentials;
+mod names;
+mod outcome;
+mod project;
+
+pub use backend::{Backend, BucketSpec, Encryption, LocalBackend, OtherBackend, S3Backend};
+pub use credentials::{AssumeRole, CredentialsSpec};
+pub use names::{
+    AccountId, BucketName, EnvironmentName, InvalidName, Region, RoleArn, StackName, StateKey,
+    UnitId, Workspace,
+};
+pub use outcome::{
+    BackendAddress, Changes, Diagnostic, InitRun, Lock, Outcome, ResourceChange, Severity,
+    UnitResult,
+};
+pub use project::{Dependencies, Environment, Input, Project, TerraformSettings, Unit};
