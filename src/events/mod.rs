@@ -77,6 +77,13 @@ pub enum Event {
         /// How it ended.
         outcome: Box<Outcome>,
     },
+    /// A plan was made while an upstream unit had changes that are not applied yet.
+    Provisional {
+        /// The unit.
+        unit: UnitId,
+        /// The upstream unit.
+        because: UnitId,
+    },
     /// A signal asked the run to end: what tfw does about it.
     Interrupted {
         /// One line for people.

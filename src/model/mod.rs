@@ -5,12 +5,14 @@
 
 mod backend;
 mod credentials;
+mod io_error;
 mod names;
 mod outcome;
 mod project;
 
 pub use backend::{Backend, BucketSpec, Encryption, LocalBackend, OtherBackend, S3Backend};
 pub use credentials::{AssumeRole, CredentialsSpec};
+pub use io_error::describe_io;
 pub use names::{
     AccountId, BucketName, EnvironmentName, InvalidName, Region, RoleArn, StackName, StateKey,
     UnitId, Workspace,

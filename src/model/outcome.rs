@@ -179,6 +179,10 @@ pub struct Outcome {
     pub provisional: Option<bool>,
     /// What the plan would change, or what was applied.
     pub changes: Option<Changes>,
+    /// Whether there is anything to apply, by Terraform's own detailed exit status: a plan that
+    /// only moves resources has changes, and counts none.
+    #[serde(skip)]
+    pub differs: bool,
     /// The lock that stood in the way.
     pub lock: Option<Lock>,
     /// Errors and warnings.

@@ -1,1 +1,241 @@
-//! (being written)
+//! The report: what `--json` prints and `.tfw/runs/ID/report.json` holds.
+//!
+//! A consumer of events. Its fields are API (see `docs/` and the design): every selected unit is
+//! in it, whatever happened, and every field is there; what does not apply is `null`.
+
+mod verdict;
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::events::Event;
+use crate::model::{
+    BackendAddress, Diagnostic, EnvironmentName, Outcome, StackName, UnitId, UnitResult,
+};
+
+pub use verdict::{Ending, ExitCode, RunResult};
+
+/// The version of the document's form.
+const SCHEMA: u32 = 1;
+
+/// The document.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    schema: u32,
+    /// `null` when it did not come to a run.
+    run_id: Option<String>,
+    command: String,
+    #[serde(serialize_with = "rfc3339")]
+    started: Timestamp,
+    #[serde(serialize_with = "rfc3339")]
+    finished: Timestamp,
+    result: RunResult,
+    exit_code: u8,
+    diagnostics: Vec<Diagnostic>,
+    units: Vec<UnitReport>,
+}
+
+/// One unit in the document.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnitReport {
+    /// `dev/network`.
+    pub unit: UnitId,
+    /// `dev`.
+    pub environment: EnvironmentName,
+    /// `network`; `null` in an environment without stacks.
+    pub stack: Option<StackName>,
+    /// The rest.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// Gathers a report from events.
+#[derive(Debug)]
+pub struct Builder {
+    run_id: Option<String>,
+    command: String,
+    started: Timestamp,
+    diagnostics: Vec<Diagnostic>,
+    units: Vec<(UnitId, Option<Outcome>)>,
+    index: HashMap<UnitId, usize>,
+}
+
+impl Builder {
+    /// An empty report of a command.
+    pub fn new(command: &str, started: Timestamp) -> Self {
+        Self {
+            run_id: None,
+            command: command.to_owned(),
+            started,
+            diagnostics: Vec::new(),
+            units: Vec::new(),
+            index: HashMap::new(),
+        }
+    }
+
+    /// Takes in one fact.
+    pub fn observe(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted { run_id, units, .. } => {
+                self.run_id = Some(run_id.clone());
+                self.units = units.iter().map(|unit| (unit.clone(), None)).collect();
+                self.index = units.iter().cloned().zip(0..).collect();
+            }
+            Event::Diagnostic {
+                unit: None,
+                diagnostic,
+            } => {
+                self.diagnostics.push(diagnostic.clone());
+            }
+            Event::UnitFinished { unit, outcome } => {
+                if let Some(entry) = self.entry(unit) {
+                    *entry = Some((**outcome).clone());
+                }
+            }
+            Event::Provisional { unit, .. } => {
+                if let Some(Some(outcome)) = self.entry(unit) {
+                    outcome.provisional = Some(true);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn entry(&mut self, unit: &UnitId) -> Option<&mut Option<Outcome>> {
+        self.units
+            .iter_mut()
+            .find(|(id, _)| id == unit)
+            .map(|(_, outcome)| outcome)
+    }
+
+    /// Adds problems that stopped the command before a run.
+    pub fn problems(&mut self, problems: impl IntoIterator<Item = Diagnostic>) {
+        self.diagnostics.extend(problems);
+    }
+
+    /// The finished document.
+    pub fn finish(self, ending: Ending) -> Report {
+        let units: Vec<UnitReport> = self
+            .units
+            .into_iter()
+            .map(|(unit, outcome)| UnitReport {
+                environment: unit.environment.clone(),
+                stack: unit.stack.clone(),
+                unit,
+                outcome: outcome.unwrap_or_else(never_finished),
+            })
+            .collect();
+        let outcomes: Vec<&Outcome> = units.iter().map(|unit| &unit.outcome).collect();
+        let (result, exit_code) = verdict::judge(&outcomes, ending);
+        Report {
+            schema: SCHEMA,
+            run_id: self.run_id,
+            command: self.command,
+            started: self.started,
+            finished: Timestamp::now(),
+            result,
+            exit_code: exit_code.code(),
+            diagnostics: self.diagnostics,
+            units,
+        }
+    }
+}
+
+impl Report {
+    /// The code that tfw ends with.
+    pub fn exit_code(&self) -> u8 {
+        self.exit_code
+    }
+
+    /// The units, in manifest order.
+    pub fn units(&self) -> &[UnitReport] {
+        &self.units
+    }
+
+    /// The document as text.
+    pub fn to_json(&self) -> String {
+        to_document(self)
+    }
+}
+
+/// Any document of tfw as text: indented, with a newline at its end.
+pub fn to_document(document: &impl Serialize) -> String {
+    // The documents are plain structs with string keys, which always serialise.
+    let text = serde_json::to_string_pretty(document).unwrap_or_default();
+    format!("{text}\n")
+}
+
+/// A unit of which no end was told: tfw itself failed on it.
+fn never_finished() -> Outcome {
+    Outcome {
+        result: UnitResult::Failed,
+        reason: Some("tfw lost track of this unit; its log tells how far it came".to_owned()),
+        account_id: None,
+        region: None,
+        backend: BackendAddress {
+            kind: String::new(),
+            bucket: None,
+            key: None,
+            workspace: String::new(),
+        },
+        init: None,
+        provisional: None,
+        changes: None,
+        differs: false,
+        lock: None,
+        diagnostics: Vec::new(),
+        duration_ms: None,
+        log: None,
+        plan_file: None,
+    }
+}
+
+fn rfc3339<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn every_selected_unit_is_in_it_with_every_field() {
+        let mut builder = Builder::new("plan", Timestamp::UNIX_EPOCH);
+        builder.observe(&Event::RunStarted {
+            run_id: "r1".to_owned(),
+            command: "plan",
+            units: vec!["dev/network".parse().expect("a unit")],
+        });
+        let report = builder.finish(Ending::default());
+        let json: Value = serde_json::from_str(&report.to_json()).expect("JSON");
+        let unit = json["units"][0].as_object().expect("an object");
+        let fields: Vec<&str> = unit.keys().map(String::as_str).collect();
+        assert_eq!(
+            fields,
+            [
+                "unit",
+                "environment",
+                "stack",
+                "result",
+                "reason",
+                "account_id",
+                "region",
+                "backend",
+                "init",
+                "provisional",
+                "changes",
+                "lock",
+                "diagnostics",
+                "duration_ms",
+                "log",
+                "plan_file",
+            ]
+        );
+        assert_eq!(unit["result"], "failed");
+        assert_eq!(json["exit_code"], 1);
+        assert_eq!(json["started"], "1970-01-01T00:00:00.000Z");
+    }
+}

@@ -1,1 +1,147 @@
-//! (being written)
+//! What a person sees. The only room that writes to the terminal.
+//!
+//! A consumer of events: [`Console`] turns each fact into lines, shows what is going on right
+//! now in one line at the bottom of a terminal, and asks questions. People's output goes to
+//! stdout, or to stderr where stdout carries a document (`--json`).
+
+mod lines;
+mod progress;
+mod prompt;
+mod summary;
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use anstream::AutoStream;
+
+use crate::events::{Ask, Event, Events};
+use crate::model::{Outcome, UnitId};
+
+pub use lines::diagnostic_lines;
+
+/// How to talk to a person.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Stdout carries a document, so people's output goes to stderr.
+    pub document_on_stdout: bool,
+    /// Only problems and questions.
+    pub quiet: bool,
+    /// Also what explains tfw's own doings.
+    pub verbose: bool,
+    /// Colours.
+    pub colour: bool,
+    /// Whether people's output goes to a terminal, where a line can be redrawn.
+    pub terminal: bool,
+}
+
+/// The person's side of a run.
+pub struct Console {
+    options: Options,
+    out: Box<dyn Write + Send>,
+    progress: progress::Progress,
+    lines: lines::Lines,
+    selected: Vec<UnitId>,
+    outcomes: HashMap<UnitId, Outcome>,
+}
+
+impl Console {
+    /// A console on this process's stdout or stderr.
+    pub fn new(options: Options) -> Self {
+        let choice = if options.colour {
+            anstream::ColorChoice::Always
+        } else {
+            anstream::ColorChoice::Never
+        };
+        let out: Box<dyn Write + Send> = if options.document_on_stdout {
+            Box::new(AutoStream::new(io::stderr(), choice))
+        } else {
+            Box::new(AutoStream::new(io::stdout(), choice))
+        };
+        Self {
+            options,
+            out,
+            progress: progress::Progress::new(options.terminal && !options.quiet),
+            lines: lines::Lines::new(options.quiet, options.verbose),
+            selected: Vec::new(),
+            outcomes: HashMap::new(),
+        }
+    }
+
+    /// Shows one fact. A question waits for its answer, or for the run to be interrupted; what
+    /// happens meanwhile is shown afterwards.
+    pub async fn show(&mut self, event: Event, rest: &mut Events, held: &mut Vec<Event>) {
+        self.progress.observe(&event);
+        match &event {
+            Event::RunStarted { units, .. } => self.selected.clone_from(units),
+            Event::UnitFinished { unit, outcome } => {
+                self.outcomes.insert(unit.clone(), (**outcome).clone());
+            }
+            _ => {}
+        }
+        match event {
+            Event::Ask(ask) => self.ask(ask, rest, held).await,
+            event => {
+                let text = self.lines.render(&event);
+                self.write(&text);
+            }
+        }
+    }
+
+    async fn ask(&mut self, ask: Ask, rest: &mut Events, held: &mut Vec<Event>) {
+        self.progress.pause();
+        let mut answer = prompt::ask(&mut self.out, &ask.question, &ask.expects);
+        let agreed = loop {
+            tokio::select! {
+                answer = &mut answer => break answer.unwrap_or(false),
+                event = rest.recv() => match event {
+                    Some(event @ Event::Interrupted { .. }) => {
+                        let text = self.lines.render(&event);
+                        self.write(&format!("\n{text}"));
+                        break false;
+                    }
+                    Some(event) => held.push(event),
+                    None => break false,
+                },
+            }
+        };
+        self.progress.resume();
+        // A run that no longer waits for the answer has ended already.
+        let _ = ask.reply.send(agreed);
+    }
+
+    /// The table at the end, and where to look next.
+    pub fn summary(&mut self) {
+        self.progress.finish();
+        if !self.options.quiet {
+            let outcomes = &mut self.outcomes;
+            let units: Vec<(UnitId, Outcome)> = std::mem::take(&mut self.selected)
+                .into_iter()
+                .filter_map(|unit| outcomes.remove(&unit).map(|outcome| (unit, outcome)))
+                .collect();
+            let text = summary::render(&units);
+            self.write(&text);
+        }
+    }
+
+    /// Writes lines for people as they are.
+    pub fn write(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let out = &mut self.out;
+        // A reader that is gone must not stop the run: children may be writing state.
+        self.progress.suspend(|| {
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        });
+    }
+}
+
+/// Prints a document on stdout, and nothing else.
+///
+/// # Errors
+/// Stdout is closed or full.
+pub fn print_document(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
