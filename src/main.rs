@@ -1,1 +1,7 @@
-fn main() {}
+//! The `tfw` program: a status becomes an exit code, nothing else.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(tfw::cli::main())
+}

@@ -89,6 +89,8 @@ pub enum Event {
         /// One line for people.
         message: String,
     },
+    /// Nothing more comes: the consumers may finish.
+    RunEnded,
     /// Somebody must decide.
     Ask(Ask),
 }

@@ -7,6 +7,7 @@ mod backend;
 mod credentials;
 mod io_error;
 mod names;
+mod nearest;
 mod outcome;
 mod project;
 
@@ -17,6 +18,7 @@ pub use names::{
     AccountId, BucketName, EnvironmentName, InvalidName, Region, RoleArn, StackName, StateKey,
     UnitId, Workspace,
 };
+pub use nearest::nearest;
 pub use outcome::{
     BackendAddress, Changes, Diagnostic, InitRun, Lock, Outcome, ResourceChange, Severity,
     UnitResult,

@@ -1,1 +1,44 @@
-//! (being written)
+//! The work on units: stages whose inputs are proofs, so that the wrong order does not compile.
+//!
+//! A unit goes through [`VerifiedAccount`](crate::aws::VerifiedAccount) → [`SafeBackend`] →
+//! [`Initialised`] → [`SavedPlan`] → [`ApprovedPlan`] → applied and read back. Each stage can
+//! only be built from the one before it; [`terraform`](terraform_step) with credentials only from
+//! a `VerifiedAccount`.
+//!
+//! - [`preflight`] is what can be refused before anything runs, for all units at once: the guards
+//!   on disk, the accounts, the backends.
+//! - [`schedule`] runs units in order and turns what never ran into outcomes.
+//! - `init`, `plan`, `apply`, `validate`, `output`, `exec` are the commands.
+
+mod apply;
+mod approval;
+mod backend;
+mod buckets;
+mod consent;
+mod context;
+mod exec;
+mod failure;
+mod fingerprint;
+mod guards;
+mod initialise;
+mod inputs;
+mod plan;
+mod plugin_cache;
+mod preflight;
+mod record;
+mod schedule;
+mod terraform_step;
+mod validate;
+mod waves;
+
+mod output;
+
+pub use apply::{apply, destroy};
+pub use backend::SafeBackend;
+pub use consent::Consent;
+pub use context::Context;
+pub use exec::{Exec, exec};
+pub use initialise::{Initialised, init};
+pub use output::output;
+pub use plan::{SavedPlan, plan};
+pub use validate::validate;

@@ -32,7 +32,8 @@ pub struct Report {
     #[serde(serialize_with = "rfc3339")]
     finished: Timestamp,
     result: RunResult,
-    exit_code: u8,
+    #[serde(serialize_with = "code")]
+    exit_code: ExitCode,
     diagnostics: Vec<Diagnostic>,
     units: Vec<UnitReport>,
 }
@@ -136,7 +137,7 @@ impl Builder {
             started: self.started,
             finished: Timestamp::now(),
             result,
-            exit_code: exit_code.code(),
+            exit_code,
             diagnostics: self.diagnostics,
             units,
         }
@@ -145,7 +146,7 @@ impl Builder {
 
 impl Report {
     /// The code that tfw ends with.
-    pub fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> ExitCode {
         self.exit_code
     }
 
@@ -190,6 +191,10 @@ fn never_finished() -> Outcome {
         log: None,
         plan_file: None,
     }
+}
+
+fn code<S: serde::Serializer>(code: &ExitCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u8(code.code())
 }
 
 fn rfc3339<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

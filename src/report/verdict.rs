@@ -65,6 +65,8 @@ pub struct Ending {
     pub detailed_exit_code: bool,
     /// The command could not begin: wrong command line, manifest or tools.
     pub usage: bool,
+    /// The run as a whole was refused.
+    pub refused: bool,
     /// The run as a whole failed, whatever its units did.
     pub failed: bool,
 }
@@ -79,7 +81,7 @@ pub(super) fn judge(outcomes: &[&Outcome], ending: Ending) -> (RunResult, ExitCo
     } else if ending.failed || any(UnitResult::Failed) || any(UnitResult::Interrupted) {
         // A unit can be interrupted without a signal to tfw: somebody signalled its child alone.
         (RunResult::Failed, ExitCode::Failed)
-    } else if any(UnitResult::Refused) {
+    } else if ending.refused || any(UnitResult::Refused) {
         (RunResult::Refused, ExitCode::Refused)
     } else if any(UnitResult::Locked) {
         (RunResult::Locked, ExitCode::Locked)

@@ -86,7 +86,7 @@ impl Lines {
                 unit,
                 &format!("provisional: `{because}` has changes that are not applied yet"),
             ),
-            Event::Detail { .. } | Event::Ask(_) => String::new(),
+            Event::Detail { .. } | Event::Ask(_) | Event::RunEnded => String::new(),
         }
     }
 

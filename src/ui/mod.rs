@@ -9,7 +9,7 @@ mod progress;
 mod prompt;
 mod summary;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
 
 use anstream::AutoStream;
@@ -45,18 +45,21 @@ pub struct Console {
 }
 
 impl Console {
-    /// A console on this process's stdout or stderr.
+    /// A console on stdout, or on stderr where stdout carries a document.
     pub fn new(options: Options) -> Self {
-        let choice = if options.colour {
-            anstream::ColorChoice::Always
+        if options.document_on_stdout {
+            Self::on_stderr(options)
         } else {
-            anstream::ColorChoice::Never
-        };
-        let out: Box<dyn Write + Send> = if options.document_on_stdout {
-            Box::new(AutoStream::new(io::stderr(), choice))
-        } else {
-            Box::new(AutoStream::new(io::stdout(), choice))
-        };
+            Self::on(Box::new(AutoStream::new(io::stdout(), choice(options))), options)
+        }
+    }
+
+    /// A console on stderr, for errors that stop a command.
+    pub fn on_stderr(options: Options) -> Self {
+        Self::on(Box::new(AutoStream::new(io::stderr(), choice(options))), options)
+    }
+
+    fn on(out: Box<dyn Write + Send>, options: Options) -> Self {
         Self {
             options,
             out,
@@ -69,7 +72,7 @@ impl Console {
 
     /// Shows one fact. A question waits for its answer, or for the run to be interrupted; what
     /// happens meanwhile is shown afterwards.
-    pub async fn show(&mut self, event: Event, rest: &mut Events, held: &mut Vec<Event>) {
+    pub async fn show(&mut self, event: Event, rest: &mut Events, held: &mut VecDeque<Event>) {
         self.progress.observe(&event);
         match &event {
             Event::RunStarted { units, .. } => self.selected.clone_from(units),
@@ -87,7 +90,7 @@ impl Console {
         }
     }
 
-    async fn ask(&mut self, ask: Ask, rest: &mut Events, held: &mut Vec<Event>) {
+    async fn ask(&mut self, ask: Ask, rest: &mut Events, held: &mut VecDeque<Event>) {
         self.progress.pause();
         let mut answer = prompt::ask(&mut self.out, &ask.question, &ask.expects);
         let agreed = loop {
@@ -99,7 +102,7 @@ impl Console {
                         self.write(&format!("\n{text}"));
                         break false;
                     }
-                    Some(event) => held.push(event),
+                    Some(event) => held.push_back(event),
                     None => break false,
                 },
             }
@@ -134,6 +137,10 @@ impl Console {
             let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         });
     }
+}
+
+fn choice(options: Options) -> anstream::ColorChoice {
+    if options.colour { anstream::ColorChoice::Always } else { anstream::ColorChoice::Never }
 }
 
 /// Prints a document on stdout, and nothing else.

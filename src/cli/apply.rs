@@ -1,0 +1,55 @@
+//! `tfw apply`.
+
+use clap::Args;
+
+use super::args::{ConsentArgs, GlobalArgs, RunArgs, SelectionArgs};
+use super::error::Error;
+use super::frame::{Done, Frame};
+use crate::env_vars::EnvSnapshot;
+use crate::pipeline;
+use crate::report::ExitCode;
+
+/// Plan, show, confirm, and apply exactly what was shown
+///
+/// Works in waves: the units of one environment whose dependencies are done are planned, shown
+/// and asked about together, then applied; what is downstream of a change is planned after it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tfw apply dev                                  plan, ask, apply
+  tfw apply --all --auto-approve --approve prod  ask nothing; prod is protected, so it is named")]
+pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
+    #[command(flatten)]
+    consent: ConsentArgs,
+    /// Approve every plan, in environments that are not protected
+    #[arg(long, help_heading = "Consent")]
+    auto_approve: bool,
+    /// This unit of a protected environment is meant to have no state yet (repeatable)
+    #[arg(long, value_name = "UNIT", help_heading = "Consent")]
+    new_state: Vec<String>,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Exit 2 when there were changes, 0 when there were none
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+pub(super) fn run(
+    args: ApplyArgs,
+    global: &GlobalArgs,
+    environment: &EnvSnapshot,
+) -> Result<ExitCode, Error> {
+    Frame {
+        consent: args.consent,
+        auto_approve: args.auto_approve,
+        new_state: args.new_state,
+        fail_fast: args.run.fail_fast,
+        detailed_exit_code: args.detailed_exitcode,
+        ..Frame::new("apply", global, environment, args.selection)
+    }
+    .run(async |ctx| {
+        pipeline::apply(ctx).await;
+        Done::default()
+    })
+}

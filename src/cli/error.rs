@@ -1,0 +1,137 @@
+//! The edge error: what stopped a command before, or beside, its units.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io;
+
+use clap::error::ErrorKind;
+use jiff::Timestamp;
+
+use crate::env_vars::EnvSnapshot;
+use crate::journal::JournalError;
+use crate::model::{Diagnostic, describe_io};
+use crate::report::{Builder, Ending, ExitCode};
+use crate::settings::SettingsError;
+use crate::ui::{self, Console};
+
+/// Why a command did not come to a run.
+#[derive(Debug)]
+pub(super) enum Error {
+    /// The command line, the manifest or the tools are wrong. Nothing was touched.
+    Settings(SettingsError),
+    /// The command line asks for something that cannot be.
+    Usage(Diagnostic),
+    /// A guard stopped the command before a run.
+    Refused(Diagnostic),
+    /// Something went wrong beside the units.
+    Failed(Diagnostic),
+}
+
+impl Error {
+    pub(super) fn failed(summary: impl Into<String>) -> Self {
+        Self::Failed(Diagnostic::error(summary))
+    }
+
+    /// Stdout does not take the document.
+    pub(super) fn stdout(error: &io::Error) -> Self {
+        Self::failed(format!("cannot write to stdout: {}", describe_io(error)))
+    }
+
+    fn ending(&self) -> Ending {
+        match self {
+            Self::Settings(_) | Self::Usage(_) => Ending { usage: true, ..Ending::default() },
+            Self::Refused(_) => Ending { refused: true, ..Ending::default() },
+            Self::Failed(_) => Ending { failed: true, ..Ending::default() },
+        }
+    }
+
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Settings(error) => error.to_diagnostics(),
+            Self::Usage(diagnostic) | Self::Refused(diagnostic) | Self::Failed(diagnostic) => vec![diagnostic.clone()],
+        }
+    }
+
+    /// The error for people; problems in a manifest with the lines of source that they are about.
+    fn text(&self, colour: bool) -> String {
+        if let Self::Settings(SettingsError::Manifest(problems)) = self {
+            return problems.render(colour);
+        }
+        self.diagnostics().iter().flat_map(ui::diagnostic_lines).fold(
+            String::new(),
+            |mut text, line| {
+                let _ = writeln!(text, "{line}");
+                text
+            },
+        )
+    }
+}
+
+impl From<SettingsError> for Error {
+    fn from(error: SettingsError) -> Self {
+        Self::Settings(error)
+    }
+}
+
+impl From<JournalError> for Error {
+    fn from(error: JournalError) -> Self {
+        Self::Failed(
+            Diagnostic::error(error.to_string())
+                .with_hint("tfw keeps its runs there; check the free space and the permissions"),
+        )
+    }
+}
+
+/// Tells an error on stderr, and with `--json` as a document on stdout; gives the exit code.
+pub(super) fn report(error: &Error, command: &str, output: ui::Options) -> ExitCode {
+    Console::on_stderr(output).write(&error.text(output.colour));
+    document(command, error.diagnostics(), error.ending(), output)
+}
+
+/// What clap has to say: help and version are no errors, and all else is a wrong command line.
+pub(super) fn report_parse_error(
+    parse: &clap::Error,
+    arguments: &[OsString],
+    environment: &EnvSnapshot,
+) -> ExitCode {
+    match parse.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader that has seen enough of the help is no error.
+            let _ = parse.print();
+            return ExitCode::Done;
+        }
+        _ => {}
+    }
+    let _ = parse.print();
+    // Whether `--json` was meant cannot be asked of a command line that does not parse.
+    let json = arguments.iter().take_while(|argument| *argument != "--").any(|a| a == "--json");
+    let output = super::args::GlobalArgs { json, ..Default::default() }.output(environment);
+    let command = arguments
+        .iter()
+        .skip(1)
+        .filter_map(|argument| argument.to_str())
+        .find(|argument| !argument.starts_with('-'))
+        .unwrap_or_default();
+    let text = parse.render().to_string();
+    let mut lines = text.lines();
+    let summary = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    let detail: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
+    let diagnostic = Diagnostic::error(summary).with_detail(detail.join("\n"));
+    document(command, vec![diagnostic], Ending { usage: true, ..Ending::default() }, output)
+}
+
+fn document(
+    command: &str,
+    diagnostics: Vec<Diagnostic>,
+    ending: Ending,
+    output: ui::Options,
+) -> ExitCode {
+    let mut builder = Builder::new(command, Timestamp::now());
+    builder.problems(diagnostics);
+    let report = builder.finish(ending);
+    if output.document_on_stdout {
+        // The exit code says it too, should stdout be closed.
+        let _ = ui::print_document(&report.to_json());
+    }
+    report.exit_code()
+}

@@ -1,0 +1,47 @@
+//! `tfw exec`.
+
+use clap::Args;
+
+use super::args::{GlobalArgs, SelectionArgs};
+use super::error::Error;
+use super::frame::{Done, Frame};
+use crate::env_vars::EnvSnapshot;
+use crate::model::Diagnostic;
+use crate::pipeline::{self, Exec};
+use crate::report::ExitCode;
+
+/// Run any Terraform subcommand on one unit, with its backend, credentials and variables
+///
+/// The child gets the terminal, so that `console` and questions work, and its exit code is tfw's.
+/// In a protected environment everything but reading asks for the environment's name.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tfw exec dev -- state list
+  tfw exec prod/eks -- plan -target=module.eks
+  tfw exec dev -- console
+  tfw exec prod --approve prod -- state rm aws_vpc.old")]
+pub(super) struct ExecArgs {
+    /// The unit
+    unit: String,
+    /// Agree to writes in a protected environment, by its name
+    #[arg(long, value_name = "ENVIRONMENT")]
+    approve: Vec<String>,
+    /// Terraform's subcommand and its arguments
+    #[arg(last = true, required = true, value_name = "ARGS")]
+    arguments: Vec<String>,
+}
+
+pub(super) fn run(
+    args: ExecArgs,
+    global: &GlobalArgs,
+    environment: &EnvSnapshot,
+) -> Result<ExitCode, Error> {
+    let command = Exec::parse(args.arguments).map_err(|error| {
+        Error::Usage(Diagnostic::error(error.to_string()).with_hint(error.hint()))
+    })?;
+    let selection = SelectionArgs { units: vec![args.unit], ..SelectionArgs::default() };
+    let mut frame = Frame::new("exec", global, environment, selection);
+    frame.consent.approve = args.approve;
+    frame.single_unit = true;
+    frame.run(async move |ctx| Done { child: pipeline::exec(ctx, command).await, ..Done::default() })
+}

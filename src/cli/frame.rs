@@ -1,0 +1,270 @@
+//! What every command over units has in common: settings, a run, its events, its report.
+
+use std::collections::VecDeque;
+
+use tokio::runtime;
+
+use super::args::{ConsentArgs, GlobalArgs, SelectionArgs};
+use super::error::Error;
+use crate::aws::Aws;
+use crate::credentials::Sessions;
+use crate::env_vars::EnvSnapshot;
+use crate::events::{self, Event, Events};
+use crate::journal::{Run, TfwFolder};
+use crate::manifest::SelectionRequest;
+use crate::model::{Diagnostic, UnitId};
+use crate::pipeline::{Consent, Context};
+use crate::process::Signals;
+use crate::report::{Builder, Ending, ExitCode};
+use crate::settings::{self, Settings};
+use crate::terraform::Terraform;
+use crate::ui::{self, Console};
+
+/// A command over units, as it was typed.
+pub(super) struct Frame<'a> {
+    /// The command's name.
+    pub(super) command: &'static str,
+    /// Arguments of every command.
+    pub(super) global: &'a GlobalArgs,
+    /// The environment of the process.
+    pub(super) environment: &'a EnvSnapshot,
+    /// Which units.
+    pub(super) selection: SelectionArgs,
+    /// What is agreed to beforehand.
+    pub(super) consent: ConsentArgs,
+    /// `--auto-approve`.
+    pub(super) auto_approve: bool,
+    /// `--new-state`.
+    pub(super) new_state: Vec<String>,
+    /// `--fail-fast`.
+    pub(super) fail_fast: bool,
+    /// `--detailed-exitcode`.
+    pub(super) detailed_exit_code: bool,
+    /// Protected environments take part only when they were named literally.
+    pub(super) spares_protected: bool,
+    /// The command works on exactly one unit.
+    pub(super) single_unit: bool,
+}
+
+/// What the work leaves beside the report.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// What `--json` prints in place of the report.
+    pub(super) document: Option<String>,
+    /// What people get on stdout in the end.
+    pub(super) text: Option<String>,
+    /// The exit code of a child that decides tfw's.
+    pub(super) child: Option<u8>,
+}
+
+impl<'a> Frame<'a> {
+    /// A frame without consent, for commands that change nothing.
+    pub(super) fn new(
+        command: &'static str,
+        global: &'a GlobalArgs,
+        environment: &'a EnvSnapshot,
+        selection: SelectionArgs,
+    ) -> Self {
+        Self {
+            command,
+            global,
+            environment,
+            selection,
+            consent: ConsentArgs::default(),
+            auto_approve: false,
+            new_state: Vec::new(),
+            fail_fast: false,
+            detailed_exit_code: false,
+            spares_protected: false,
+            single_unit: false,
+        }
+    }
+
+    /// Does the work on the selected units, tells of it, and gives the exit code.
+    pub(super) fn run(
+        self,
+        work: impl AsyncFnOnce(&Context) -> Done,
+    ) -> Result<ExitCode, Error> {
+        let settings = Settings::resolve(self.global.settings(), self.environment)?;
+        let (selected, spared) = self.select(&settings)?;
+        let consent = Consent {
+            yes: self.consent.yes,
+            auto_approve: self.auto_approve,
+            approved: settings.approved(&self.consent.approve)?,
+            new_states: settings.new_states(&self.new_state)?,
+            interactive: self.global.interactive(),
+        };
+        let binary = settings.binary()?;
+        let parallelism = settings.parallelism();
+        let project = settings.manifest.project;
+        let tfw = TfwFolder::open(&project.root)?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(
+            |error| Error::failed(format!("cannot start: {}", crate::model::describe_io(&error))),
+        )?;
+        let code = runtime.block_on(async {
+            let native_lock =
+                settings::uses_native_lock(selected.iter().map(|&index| &project.units[index]));
+            let terraform = Terraform::check(
+                binary,
+                project.terraform.version.as_deref(),
+                native_lock,
+                &tfw.cache(),
+                self.environment,
+            )
+            .await
+            .map_err(settings::SettingsError::from)?;
+            let aws = Aws::new(self.environment).map_err(|error| {
+                let diagnostic = Diagnostic::error(error.to_string());
+                Error::Usage(match error.hint() {
+                    Some(hint) => diagnostic.with_hint(hint),
+                    None => diagnostic,
+                })
+            })?;
+            let (emitter, events) = events::channel();
+            let signals = Signals::install(emitter.clone()).map_err(|error| {
+                Error::failed(format!(
+                    "cannot listen for signals: {}",
+                    crate::model::describe_io(&error)
+                ))
+            })?;
+            let run = Run::begin(&tfw, self.command)?;
+            let ctx = Context {
+                sessions: Sessions::new(aws, project.name.as_deref(), run.id()),
+                inherited: self.environment.clone(),
+                terraform,
+                events: emitter,
+                signals,
+                consent,
+                fail_fast: self.fail_fast,
+                parallelism,
+                selected,
+                project,
+                run,
+            };
+            self.supervise(&ctx, events, &spared, work).await
+        });
+        // A person who has not answered a question yet must not keep the process alive.
+        runtime.shutdown_background();
+        code
+    }
+
+    /// The work, and beside it the consumers of its events.
+    async fn supervise(
+        &self,
+        ctx: &Context,
+        events: Events,
+        spared: &[UnitId],
+        work: impl AsyncFnOnce(&Context) -> Done,
+    ) -> Result<ExitCode, Error> {
+        let output = self.global.output(self.environment);
+        let console = Console::new(output);
+        let builder = Builder::new(self.command, ctx.run.started());
+        let begin_to_end = async {
+            ctx.events.emit(Event::RunStarted {
+                run_id: ctx.run.id().to_owned(),
+                command: self.command,
+                units: ctx.selected.iter().map(|&i| ctx.project.units[i].id.clone()).collect(),
+            });
+            for unit in spared {
+                ctx.events.note(
+                    None,
+                    format!("left out `{unit}`: it is protected and was not named literally"),
+                );
+            }
+            let done = work(ctx).await;
+            ctx.events.emit(Event::RunEnded);
+            done
+        };
+        let (done, (mut console, builder)) =
+            tokio::join!(begin_to_end, consume(events, console, builder));
+        let report = builder.finish(Ending {
+            signal: ctx.signals.exit_code(),
+            detailed_exit_code: self.detailed_exit_code,
+            ..Ending::default()
+        });
+        if done.child.is_none() && done.text.is_none() {
+            console.summary();
+        }
+        let code = match done.child {
+            Some(code) if report.exit_code() == ExitCode::Done => ExitCode::Child(code),
+            _ => report.exit_code(),
+        };
+        let json = report.to_json();
+        let kept = ctx.run.end(json.as_bytes(), code.code());
+        if output.document_on_stdout && done.child.is_none() {
+            let document = done.document.as_deref().unwrap_or(&json);
+            ui::print_document(document).map_err(|error| Error::stdout(&error))?;
+        } else if let Some(text) = &done.text {
+            ui::print_document(text).map_err(|error| Error::stdout(&error))?;
+        }
+        if let Err(error) = kept {
+            console.write(&format!("warning: the report is not kept: {error}\n"));
+        }
+        Ok(code)
+    }
+
+    /// The selected units, and those that `destroy` leaves out.
+    fn select(&self, settings: &Settings) -> Result<(Vec<usize>, Vec<UnitId>), Error> {
+        let asked = &self.selection;
+        let selected = settings.select(SelectionRequest {
+            patterns: asked.units.clone(),
+            all: asked.all,
+            tags: asked.tag.clone(),
+            exclude: asked.exclude.clone(),
+            with_dependencies: asked.with_dependencies,
+            with_dependents: asked.with_dependents,
+            working_dir: settings.working_dir.clone(),
+        })?;
+        if let (true, [_, _, ..]) = (self.single_unit, selected.indices()) {
+            let units = &settings.project().units;
+            let names: Vec<String> =
+                selected.indices().iter().map(|&i| format!("`{}`", units[i].id)).collect();
+            return Err(Error::Usage(
+                Diagnostic::error(format!("`tfw {}` works on one unit", self.command))
+                    .with_hint(format!("name one of {}", names.join(", "))),
+            ));
+        }
+        if !self.spares_protected {
+            return Ok((selected.indices().to_vec(), Vec::new()));
+        }
+        let units = &settings.project().units;
+        let (taken, spared): (Vec<usize>, Vec<usize>) = selected
+            .indices()
+            .iter()
+            .partition(|&&index| !units[index].protected || selected.named_literally(index));
+        let spared: Vec<UnitId> = spared.iter().map(|&index| units[index].id.clone()).collect();
+        if taken.is_empty() {
+            let names: Vec<String> = spared.iter().map(|unit| format!("`{unit}`")).collect();
+            return Err(Error::Refused(
+                Diagnostic::error(format!("{} is protected and was not named", names.join(", ")))
+                    .with_hint("name the environment itself; patterns and `--all` do not take it in"),
+            ));
+        }
+        Ok((taken, spared))
+    }
+}
+
+/// Feeds the consumers until the run has ended.
+async fn consume(
+    mut events: Events,
+    mut console: Console,
+    mut builder: Builder,
+) -> (Console, Builder) {
+    let mut held = VecDeque::new();
+    loop {
+        let event = match held.pop_front() {
+            Some(event) => event,
+            None => match events.recv().await {
+                Some(event) => event,
+                None => break,
+            },
+        };
+        if matches!(event, Event::RunEnded) {
+            break;
+        }
+        builder.observe(&event);
+        console.show(event, &mut events, &mut held).await;
+    }
+    (console, builder)
+}
+

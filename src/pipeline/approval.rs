@@ -1,0 +1,85 @@
+//! The one place where a saved plan becomes an approved one.
+
+use super::SavedPlan;
+use super::consent::Matter;
+use super::context::Context;
+use super::failure::Failure;
+use super::plan::Planned;
+use crate::model::Unit;
+
+/// A plan that was shown, and that somebody agreed to. Only [`approve`] makes it.
+#[derive(Debug)]
+pub(super) struct ApprovedPlan(SavedPlan);
+
+impl ApprovedPlan {
+    pub(super) fn saved(&self) -> &SavedPlan {
+        &self.0
+    }
+}
+
+/// A unit whose plan is approved.
+pub(super) struct Approved<'c> {
+    pub(super) planned: Planned<'c, ApprovedPlan>,
+}
+
+/// What to call the doing in questions and refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// `tfw apply`.
+    Apply,
+    /// `tfw destroy`.
+    Destroy,
+}
+
+impl Doing {
+    fn gerund(self) -> &'static str {
+        match self {
+            Self::Apply => "applying the plan",
+            Self::Destroy => "destroying",
+        }
+    }
+
+    fn question(self) -> &'static str {
+        match self {
+            Self::Apply => "tfw will apply exactly the plans shown above:",
+            Self::Destroy => "tfw will destroy what the plans above show. There is no way back:",
+        }
+    }
+}
+
+/// Asks about these plans together, where the flags have not answered yet.
+pub(super) async fn approve<'c>(
+    ctx: &Context,
+    plans: Vec<Planned<'c, SavedPlan>>,
+    doing: Doing,
+) -> Result<Vec<Approved<'c>>, (Vec<Planned<'c, SavedPlan>>, Failure)> {
+    let units: Vec<&Unit> = plans.iter().map(|planned| planned.record.unit).collect();
+    let question = || {
+        let lines: Vec<String> = plans.iter().map(describe).collect();
+        format!("{}\n{}", doing.question(), lines.join("\n"))
+    };
+    match ctx.consent.obtain(&ctx.events, Matter::Plan, &units, question, doing.gerund()).await {
+        Ok(()) => Ok(plans
+            .into_iter()
+            .map(|planned| Approved { planned: planned.map(ApprovedPlan) })
+            .collect()),
+        Err(refusal) => Err((plans, refusal)),
+    }
+}
+
+/// `  dev/network: 3 to add, 0 to change, 0 to destroy, account 111111111111 as arn:aws:…`
+fn describe(planned: &Planned<'_, SavedPlan>) -> String {
+    let changes = planned.plan.changes();
+    let unit = planned.record.unit;
+    let mut line = format!(
+        "  {}: {} to add, {} to change, {} to destroy",
+        unit.id, changes.add, changes.change, changes.destroy
+    );
+    if let Some(account) = &unit.account_id {
+        line.push_str(&format!(", in account {account}"));
+    }
+    if let Some(arn) = planned.site.backend().account().arn() {
+        line.push_str(&format!(", as {arn}"));
+    }
+    line
+}

@@ -1,0 +1,65 @@
+//! Backends that are safe to use: the account is proven, and the place of the state is there.
+
+use futures_util::future::join_all;
+
+use super::buckets::{self, Absent};
+use super::failure::Failure;
+use super::record::Record;
+use crate::aws::VerifiedAccount;
+use crate::credentials::CredentialsError;
+use crate::events::Phase;
+
+/// A backend that exists in the right account, and credentials that are proven to be of the
+/// unit's account. Only [`prepare`] makes it.
+#[derive(Debug, Clone)]
+pub struct SafeBackend {
+    account: VerifiedAccount,
+    state_account: VerifiedAccount,
+}
+
+impl SafeBackend {
+    /// The credentials for the resources.
+    pub(super) fn account(&self) -> &VerifiedAccount {
+        &self.account
+    }
+
+    /// The credentials for the state: the same, but where it lives in another account.
+    pub(super) fn state_account(&self) -> &VerifiedAccount {
+        &self.state_account
+    }
+}
+
+/// Proves the accounts of these units and looks at their backends, all at once; what is absent is
+/// created after one question about all of it.
+pub(super) async fn prepare(
+    records: &[&Record<'_>],
+    absent: Absent,
+) -> Vec<Result<SafeBackend, Failure>> {
+    let mut prepared: Vec<Result<SafeBackend, Failure>> =
+        join_all(records.iter().map(|record| verify(record))).await;
+    let failures = buckets::ensure(records, &prepared, absent).await;
+    for (index, failure) in failures {
+        prepared[index] = Err(failure);
+    }
+    prepared
+}
+
+/// The credentials of one unit, each proven to be of the account that the manifest names.
+async fn verify(record: &Record<'_>) -> Result<SafeBackend, Failure> {
+    record.phase(Phase::Credentials);
+    let sessions = &record.ctx.sessions;
+    let verified = sessions.verify(record.unit).await.map_err(|error| untrusted(&error))?;
+    if let Some(warning) = verified.warning {
+        record.note(warning);
+    }
+    let account = verified.account;
+    let state_account = sessions
+        .verify_backend(record.unit, &account)
+        .await
+        .map_err(|error| untrusted(&error))?;
+    Ok(SafeBackend { account, state_account })
+}
+
+fn untrusted(error: &CredentialsError) -> Failure {
+    Failure::fact(error.to_string(), error.hint(), error.is_refusal())
+}

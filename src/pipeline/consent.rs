@@ -1,0 +1,113 @@
+//! What has been agreed to, and by whom else to ask.
+
+use std::collections::BTreeSet;
+
+use super::failure::Failure;
+use crate::events::{Emitter, Expects};
+use crate::model::{Diagnostic, EnvironmentName, Unit, UnitId};
+
+/// The consent that the command line carries.
+#[derive(Debug, Clone, Default)]
+pub struct Consent {
+    /// `--yes`: agrees to what tfw itself asks, in environments that are not protected.
+    pub yes: bool,
+    /// `--auto-approve`: approves plans, in environments that are not protected.
+    pub auto_approve: bool,
+    /// `--approve NAME`: agrees to writes in this protected environment.
+    pub approved: BTreeSet<EnvironmentName>,
+    /// `--new-state UNIT`: units of protected environments that are meant to have no state yet.
+    pub new_states: BTreeSet<UnitId>,
+    /// Whether a person can be asked.
+    pub interactive: bool,
+}
+
+/// What somebody is asked to agree to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Matter {
+    /// tfw's own doing: `--yes`.
+    Tfw,
+    /// A plan: `--auto-approve`.
+    Plan,
+}
+
+impl Matter {
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Tfw => "--yes",
+            Self::Plan => "--auto-approve",
+        }
+    }
+}
+
+impl Consent {
+    /// Whether writes in the unit's environment are agreed to as far as its protection goes.
+    pub(super) fn covers_protection(&self, unit: &Unit) -> bool {
+        !unit.protected || self.approved.contains(&unit.id.environment)
+    }
+
+    /// Refuses what can neither be taken as agreed to nor be asked: a write in a protected
+    /// environment that `--approve` does not name, where nobody can be asked.
+    pub(super) fn protection_refusal(&self, unit: &Unit, doing: &str) -> Option<Failure> {
+        if self.covers_protection(unit) || self.interactive {
+            return None;
+        }
+        let environment = &unit.id.environment;
+        Some(Failure::refused(
+            Diagnostic::error(format!(
+                "`{environment}` is protected, and nobody agreed to {doing} there"
+            ))
+            .with_hint(format!("`--approve {environment}` agrees")),
+        ))
+    }
+
+    /// Gets consent to one matter that concerns these units: from the flags, else from a person.
+    /// The answer is about all of them together.
+    ///
+    /// # Errors
+    /// A refusal, when a person said no or nobody could be asked.
+    pub(super) async fn obtain(
+        &self,
+        events: &Emitter,
+        matter: Matter,
+        units: &[&Unit],
+        question: impl FnOnce() -> String,
+        doing: &str,
+    ) -> Result<(), Failure> {
+        let agreed_by_flag = match matter {
+            Matter::Tfw => self.yes,
+            Matter::Plan => self.auto_approve,
+        };
+        let unnamed: BTreeSet<EnvironmentName> = units
+            .iter()
+            .filter(|unit| !self.covers_protection(unit))
+            .map(|unit| unit.id.environment.clone())
+            .collect();
+        if unnamed.is_empty() && agreed_by_flag {
+            return Ok(());
+        }
+        // A protected environment takes both: its name, and the flag of the matter.
+        let mut flags: Vec<String> =
+            unnamed.iter().map(|name| format!("--approve {name}")).collect();
+        if !agreed_by_flag {
+            flags.push(matter.flag().to_owned());
+        }
+        let flag = flags.join(" ");
+        if !self.interactive {
+            return Err(Failure::refused(
+                Diagnostic::error(format!("nobody agreed to {doing}"))
+                    .with_hint(format!("`{flag}` agrees")),
+            ));
+        }
+        // Typing the name of a protected environment says more than yes.
+        let expects = if unnamed.is_empty() {
+            Expects::Yes
+        } else {
+            Expects::Names(unnamed.into_iter().collect())
+        };
+        if events.ask(question(), expects, flag).await {
+            Ok(())
+        } else {
+            Err(Failure::refused(Diagnostic::error(format!("{doing} was declined"))))
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What every stage of every unit needs, made once a run.
+
+use std::path::{Path, PathBuf};
+
+use crate::credentials::Sessions;
+use crate::env_vars::EnvSnapshot;
+use crate::events::Emitter;
+use crate::journal::Run;
+use crate::manifest::{OrderMode, order};
+use crate::model::{Project, Unit};
+use crate::process::Signals;
+use crate::runner::Schedule;
+use crate::terraform::Terraform;
+
+use super::Consent;
+
+/// One run: what was asked, and the means to do it.
+#[derive(Debug)]
+pub struct Context {
+    /// The manifest, resolved.
+    pub project: Project,
+    /// The selected units: indices into `project.units`, in manifest order.
+    pub selected: Vec<usize>,
+    /// The environment that tfw was started with.
+    pub inherited: EnvSnapshot,
+    /// The binary, its version proven to be one that the manifest allows.
+    pub terraform: Terraform,
+    /// The run's folder and journal.
+    pub run: Run,
+    /// Where facts go.
+    pub events: Emitter,
+    /// Whether the run is being stopped.
+    pub signals: Signals,
+    /// Credentials, one session for each distinct role.
+    pub sessions: Sessions,
+    /// What has been agreed to, and whether somebody can be asked.
+    pub consent: Consent,
+    /// Start nothing new after the first unit that did not succeed.
+    pub fail_fast: bool,
+    /// Units at once.
+    pub parallelism: usize,
+}
+
+impl Context {
+    /// The selected units, in manifest order.
+    pub(super) fn units(&self) -> impl Iterator<Item = &Unit> {
+        self.selected.iter().filter_map(|&index| self.project.units.get(index))
+    }
+
+    /// A path as reports print it: relative to the manifest's folder where it lies below it.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.project.root).unwrap_or(path).display().to_string()
+    }
+
+    /// `TF_DATA_DIR` of a unit: the ordinary `.terraform`, or one of its own where several units
+    /// share a root module.
+    pub(super) fn data_dir(&self, unit: &Unit) -> PathBuf {
+        if unit.shares_folder {
+            self.run.tfw().data(&unit.id).join("terraform")
+        } else {
+            unit.folder.join(".terraform")
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Why a unit did not succeed.
+
+use crate::aws::AwsError;
+use crate::journal::JournalError;
+use crate::model::{Diagnostic, Lock, UnitResult};
+
+/// The end of a unit that did not succeed: how, why, and what there is to say.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    /// Never `Succeeded`.
+    pub(super) result: UnitResult,
+    /// One line: what was being done, and what happened.
+    pub(super) reason: String,
+    /// All of it, with hints.
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// The lock that stood in the way.
+    pub(super) lock: Option<Box<Lock>>,
+}
+
+impl Failure {
+    /// Something went wrong.
+    pub(super) fn failed(diagnostic: Diagnostic) -> Self {
+        Self::from_diagnostic(UnitResult::Failed, diagnostic)
+    }
+
+    /// A guard or a missing consent.
+    pub(super) fn refused(diagnostic: Diagnostic) -> Self {
+        Self::from_diagnostic(UnitResult::Refused, diagnostic)
+    }
+
+    /// Nothing to be done for a reason that is no error.
+    pub(super) fn skipped(reason: impl Into<String>) -> Self {
+        Self {
+            result: UnitResult::Skipped,
+            reason: reason.into(),
+            diagnostics: Vec::new(),
+            lock: None,
+        }
+    }
+
+    /// A signal came.
+    pub(super) fn interrupted(reason: impl Into<String>) -> Self {
+        Self { result: UnitResult::Interrupted, ..Self::skipped(reason) }
+    }
+
+    /// A signal came before this unit began.
+    pub(super) fn not_started() -> Self {
+        Self::interrupted("not started: the run was interrupted")
+    }
+
+    fn from_diagnostic(result: UnitResult, diagnostic: Diagnostic) -> Self {
+        Self {
+            result,
+            reason: diagnostic.summary.clone(),
+            diagnostics: vec![diagnostic],
+            lock: None,
+        }
+    }
+
+    /// A fact of another room, with its hint: a refusal where the room says so.
+    pub(super) fn fact(summary: String, hint: Option<String>, refusal: bool) -> Self {
+        let diagnostic = Diagnostic::error(summary);
+        let diagnostic = match hint {
+            Some(hint) => diagnostic.with_hint(hint),
+            None => diagnostic,
+        };
+        if refusal { Self::refused(diagnostic) } else { Self::failed(diagnostic) }
+    }
+
+    /// An error of AWS while `doing` something: "reading the state".
+    pub(super) fn aws(doing: &str, error: &AwsError) -> Self {
+        Self::fact(format!("{doing}: {error}"), error.hint(), error.is_refusal())
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        Self::failed(
+            Diagnostic::error(error.to_string())
+                .with_hint("check the free space and the permissions of that folder, then run again"),
+        )
+    }
+}

@@ -1,0 +1,66 @@
+//! What an init depends on, as one hash: while it is the same, an init would make what is there.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use super::Context;
+use crate::journal::{JournalError, make_private_folder, write_private};
+use crate::model::Unit;
+use crate::root_module::RootModule;
+
+/// Counts up when tfw itself does something else in an init.
+const FORMAT: &str = "1";
+
+/// The hash of everything that an init of a unit depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fingerprint(String);
+
+impl Fingerprint {
+    /// The fingerprint of now. The lock file is part of it and an init may write that, so it is
+    /// taken again after one.
+    pub(super) fn take(
+        ctx: &Context,
+        unit: &Unit,
+        module: &RootModule,
+        backend_config: &str,
+    ) -> Self {
+        let lock_file = fs::read(unit.folder.join(".terraform.lock.hcl")).unwrap_or_default();
+        let parts: [&[u8]; 6] = [
+            FORMAT.as_bytes(),
+            ctx.terraform.identity().as_bytes(),
+            unit.backend.workspace().as_str().as_bytes(),
+            backend_config.as_bytes(),
+            module.requirements().as_bytes(),
+            &lock_file,
+        ];
+        let mut hash = Sha256::new();
+        for part in parts {
+            // With lengths, so that no two lists of parts read the same.
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        let hex = hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
+        Self(hex)
+    }
+
+    /// Whether the last successful init of the unit had the same.
+    pub(super) fn is_recorded(&self, ctx: &Context, unit: &Unit) -> bool {
+        fs::read_to_string(file(ctx, unit)).is_ok_and(|recorded| recorded == self.0)
+    }
+
+    /// Records a successful init.
+    pub(super) fn record(&self, ctx: &Context, unit: &Unit) -> Result<(), JournalError> {
+        make_private_folder(&ctx.run.tfw().data(&unit.id))?;
+        write_private(&file(ctx, unit), self.0.as_bytes())
+    }
+}
+
+fn file(ctx: &Context, unit: &Unit) -> PathBuf {
+    ctx.run.tfw().data(&unit.id).join("init.fingerprint")
+}

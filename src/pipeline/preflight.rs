@@ -1,0 +1,197 @@
+//! What is looked at for all units before any of them runs.
+//!
+//! What can be refused before a run starts is refused here, and then no unit runs. What merely
+//! fails (no credentials, an endpoint that does not answer) takes only its own unit along.
+
+use super::Context;
+use super::SafeBackend;
+use super::backend;
+use super::buckets::Absent;
+use super::failure::Failure;
+use super::guards;
+use super::record::Record;
+use crate::model::{Backend, Diagnostic, Outcome, Unit, UnitResult};
+use crate::root_module::RootModule;
+use crate::state::StateStore;
+
+/// What a command is about to do, as far as the guards care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intent {
+    /// `init`: makes backends, and looks at what is weak in them.
+    Init,
+    /// `plan`: makes backends where needed.
+    Plan,
+    /// `apply`.
+    Apply,
+    /// `destroy`.
+    Destroy,
+    /// `exec` of a subcommand that may write.
+    ExecWrite,
+    /// `output`, and `exec` of a subcommand that reads.
+    Read,
+}
+
+impl Intent {
+    fn absent(self) -> Absent {
+        match self {
+            Self::Init => Absent::CreateAndInspect,
+            Self::Plan | Self::Apply | Self::Destroy => Absent::Create,
+            Self::ExecWrite | Self::Read => Absent::Fail,
+        }
+    }
+
+    fn writes(self) -> bool {
+        matches!(self, Self::Apply | Self::Destroy | Self::ExecWrite)
+    }
+}
+
+/// A unit on its way: what is known of it, and what has been proven.
+#[derive(Debug)]
+pub(super) struct Work<'c> {
+    /// Its outcome in the making.
+    pub(super) record: Record<'c>,
+    /// The root module as it is on disk.
+    pub(super) module: RootModule,
+    /// The account and the backend.
+    pub(super) backend: SafeBackend,
+}
+
+/// A selected unit after the preflight.
+#[derive(Debug)]
+pub(super) enum Checked<'c> {
+    /// It may run.
+    Ready(Box<Work<'c>>),
+    /// It has ended already.
+    Ended(Outcome),
+}
+
+/// Guards, accounts and backends of all selected units; the answers stand in their order.
+pub(super) async fn run(ctx: &Context, intent: Intent) -> Vec<Checked<'_>> {
+    let mut desks: Vec<Desk<'_>> = ctx.units().map(|unit| Desk::new(ctx, unit, intent)).collect();
+    if !refused(&desks) {
+        prove(&mut desks, intent).await;
+    }
+    if intent == Intent::Apply && !refused(&desks) {
+        new_states(ctx, &mut desks).await;
+    }
+    // One refusal stops the run: what was not refused itself has not been changed either.
+    let culprit = desks.iter().find(|desk| desk.is_refused()).map(|desk| desk.record.unit);
+    desks
+        .into_iter()
+        .map(|mut desk| {
+            if let (Some(culprit), None) = (culprit, &desk.failure) {
+                desk.failure = Some(Failure::skipped(format!(
+                    "not started: `{}` was refused, and then no unit runs",
+                    culprit.id
+                )));
+            } else if ctx.signals.is_stopping() && desk.failure.is_none() {
+                desk.failure = Some(Failure::not_started());
+            }
+            desk.leave()
+        })
+        .collect()
+}
+
+/// A unit under inspection.
+struct Desk<'c> {
+    record: Record<'c>,
+    module: Option<RootModule>,
+    backend: Option<SafeBackend>,
+    failure: Option<Failure>,
+}
+
+impl<'c> Desk<'c> {
+    /// What can be seen without asking anybody.
+    fn new(ctx: &'c Context, unit: &'c Unit, intent: Intent) -> Self {
+        let record = Record::new(ctx, unit);
+        let looked = guards::check(ctx, unit).and_then(|module| {
+            if intent.writes() {
+                if let Some(refusal) = ctx.consent.protection_refusal(unit, "writing") {
+                    return Err(refusal);
+                }
+            }
+            if intent.writes() {
+                guards::errored_state(ctx, unit)?;
+            }
+            Ok(module)
+        });
+        let (module, failure) = match looked {
+            Ok(module) => (Some(module), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        Self { record, module, backend: None, failure }
+    }
+
+    fn is_refused(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.result == UnitResult::Refused)
+    }
+
+    fn leave(self) -> Checked<'c> {
+        match (self.module, self.backend, self.failure) {
+            (Some(module), Some(backend), None) => {
+                Checked::Ready(Box::new(Work { record: self.record, module, backend }))
+            }
+            (_, _, failure) => {
+                let failure = failure.unwrap_or_else(Failure::not_started);
+                Checked::Ended(self.record.finish(Err(failure)))
+            }
+        }
+    }
+}
+
+fn refused(desks: &[Desk<'_>]) -> bool {
+    desks.iter().any(Desk::is_refused)
+}
+
+/// Accounts and backends of the units that have not failed yet.
+async fn prove(desks: &mut [Desk<'_>], intent: Intent) {
+    let hopeful: Vec<usize> =
+        (0..desks.len()).filter(|&index| desks[index].failure.is_none()).collect();
+    let records: Vec<&Record<'_>> = hopeful.iter().map(|&index| &desks[index].record).collect();
+    let prepared = backend::prepare(&records, intent.absent()).await;
+    for (index, result) in hopeful.into_iter().zip(prepared) {
+        match result {
+            Ok(backend) => desks[index].backend = Some(backend),
+            Err(failure) => desks[index].failure = Some(failure),
+        }
+    }
+}
+
+/// In a protected environment, a state that is not there is more likely a wrong address than a
+/// new unit: with `--auto-approve` nobody would see that everything is planned as new.
+async fn new_states(ctx: &Context, desks: &mut [Desk<'_>]) {
+    if !ctx.consent.auto_approve {
+        return;
+    }
+    for desk in desks.iter_mut() {
+        let unit = desk.record.unit;
+        let Some(backend) = desk.backend.as_ref().filter(|_| unit.protected) else { continue };
+        if ctx.consent.new_states.contains(&unit.id) || desk.failure.is_some() {
+            continue;
+        }
+        if matches!(unit.backend, Backend::Other(_)) {
+            continue;
+        }
+        let store = StateStore::open(unit, backend.state_account());
+        match store.read().await {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                desk.failure = Some(Failure::refused(
+                    Diagnostic::error(format!(
+                        "`{}` is protected and has no state at {}; `--auto-approve` would create everything anew",
+                        unit.id,
+                        store.place()
+                    ))
+                    .with_hint(format!(
+                        "`--new-state {}` says that this is meant; else look at its backend in the manifest",
+                        unit.id
+                    )),
+                ));
+            }
+            Err(error) => {
+                desk.failure =
+                    Some(Failure::fact(error.to_string(), error.hint(), error.is_refusal()));
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What is known of one unit's work so far; in the end, its line in the report.
+
+use std::time::Instant;
+
+use super::Context;
+use super::failure::Failure;
+use crate::events::{Event, Phase};
+use crate::model::{Changes, Diagnostic, InitRun, Outcome, Unit, UnitResult};
+
+/// The outcome of a unit in the making. Dropped unfinished it says nothing; every path ends in
+/// [`Record::finish`].
+#[derive(Debug)]
+pub(super) struct Record<'c> {
+    pub(super) ctx: &'c Context,
+    pub(super) unit: &'c Unit,
+    busy_since: Instant,
+    outcome: Outcome,
+}
+
+impl<'c> Record<'c> {
+    pub(super) fn new(ctx: &'c Context, unit: &'c Unit) -> Self {
+        let outcome = Outcome {
+            result: UnitResult::Skipped,
+            reason: None,
+            account_id: unit.account_id.clone(),
+            region: unit.region.clone(),
+            backend: unit.backend.address(),
+            init: None,
+            provisional: None,
+            changes: None,
+            differs: false,
+            lock: None,
+            diagnostics: Vec::new(),
+            duration_ms: None,
+            log: None,
+            plan_file: None,
+        };
+        Self { ctx, unit, busy_since: Instant::now(), outcome }
+    }
+
+    /// Says that the work goes on now: time spent waiting for others is not the unit's.
+    pub(super) fn resume(&mut self) {
+        self.busy_since = Instant::now();
+    }
+
+    /// Says that the unit waits for others, or for a person.
+    pub(super) fn pause(&mut self) {
+        let spent = u64::try_from(self.busy_since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        *self.outcome.duration_ms.get_or_insert_default() += spent;
+        self.busy_since = Instant::now();
+    }
+
+    pub(super) fn phase(&self, phase: Phase) {
+        self.ctx.events.phase(&self.unit.id, phase);
+    }
+
+    pub(super) fn note(&self, message: impl Into<String>) {
+        self.ctx.events.note(Some(&self.unit.id), message);
+    }
+
+    pub(super) fn detail(&self, message: impl Into<String>) {
+        self.ctx.events.detail(Some(&self.unit.id), message);
+    }
+
+    /// Tells a diagnostic and keeps it for the report.
+    pub(super) fn diagnostic(&mut self, diagnostic: Diagnostic) {
+        self.ctx.events.emit(Event::Diagnostic {
+            unit: Some(self.unit.id.clone()),
+            diagnostic: diagnostic.clone(),
+        });
+        self.outcome.diagnostics.push(diagnostic);
+    }
+
+    /// Says that the unit has a log, and where.
+    pub(super) fn has_log(&mut self) {
+        let log = self.ctx.run.log(&self.unit.id);
+        self.outcome.log = Some(self.ctx.shown(&log));
+    }
+
+    pub(super) fn init(&mut self, init: InitRun) {
+        self.outcome.init = Some(init);
+    }
+
+    /// What the plan would change.
+    pub(super) fn planned(&mut self, changes: Changes, differs: bool, plan_file: Option<String>) {
+        self.outcome.changes = Some(changes);
+        self.outcome.differs = differs;
+        self.outcome.provisional = Some(false);
+        self.outcome.plan_file = plan_file;
+    }
+
+    /// What was really done, as Terraform counts it at the end of an apply.
+    pub(super) fn applied(&mut self, changes: Option<Changes>) {
+        if changes.is_some() {
+            self.outcome.changes = changes;
+        }
+        self.outcome.plan_file = None;
+    }
+
+    /// Ends the unit: the outcome, told to all.
+    pub(super) fn finish(mut self, end: Result<(), Failure>) -> Outcome {
+        self.pause();
+        match end {
+            Ok(()) => self.outcome.result = UnitResult::Succeeded,
+            Err(failure) => {
+                for diagnostic in failure.diagnostics {
+                    self.diagnostic(diagnostic);
+                }
+                self.outcome.result = failure.result;
+                self.outcome.reason = Some(failure.reason);
+                self.outcome.lock = failure.lock.map(|lock| *lock);
+            }
+        }
+        self.ctx.events.emit(Event::UnitFinished {
+            unit: self.unit.id.clone(),
+            outcome: Box::new(self.outcome.clone()),
+        });
+        self.outcome
+    }
+}

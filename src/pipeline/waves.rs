@@ -1,0 +1,225 @@
+//! An apply that asks: wave after wave.
+//!
+//! The units of one environment whose dependencies are done are planned, shown and asked about
+//! together, then applied. A unit downstream of one that changes is planned after that apply, in
+//! the next wave, since its plan may be another one then; a wave without changes asks nothing.
+
+use super::Context;
+use super::SavedPlan;
+use super::apply::apply_approved;
+use super::approval::{self, Doing};
+use super::failure::Failure;
+use super::order;
+use super::plan::{PlanMode, Planned, plan_unit};
+use super::preflight::Checked;
+use super::schedule::{self, Plan, Scheduled, Step, end_unrun, verdict};
+use crate::model::{EnvironmentName, Outcome, UnitResult};
+use crate::runner::{Node, Schedule, Verdict};
+
+/// What a plan in a wave came to.
+enum Review<'c> {
+    /// Nothing to ask about.
+    Ended(Outcome),
+    /// Changes to approve.
+    Open(Box<Planned<'c, SavedPlan>>),
+}
+
+/// All units of an apply or destroy, some settled, some not.
+struct Waves<'c> {
+    ctx: &'c Context,
+    doing: Doing,
+    upstreams: Vec<Vec<usize>>,
+    waiting: Vec<Option<Checked<'c>>>,
+    outcomes: Vec<Option<Outcome>>,
+}
+
+/// Plans, asks and applies, until every unit has ended.
+pub(super) async fn run<'c>(
+    ctx: &'c Context,
+    plan: &Plan,
+    units: Vec<Checked<'c>>,
+    doing: Doing,
+) -> Vec<Outcome> {
+    let count = units.len();
+    let mut waves = Waves {
+        ctx,
+        doing,
+        upstreams: order::upstreams(plan, count),
+        waiting: units.into_iter().map(Some).collect(),
+        outcomes: vec![None; count],
+    };
+    waves.settle_ended();
+    while let Some(environment) = waves.next_environment() {
+        if ctx.signals.is_stopping() || (ctx.fail_fast && waves.anything_went_wrong()) {
+            break;
+        }
+        waves.wave(&environment).await;
+    }
+    waves.close()
+}
+
+impl<'c> Waves<'c> {
+    /// Units that ended in the preflight are settled from the start.
+    fn settle_ended(&mut self) {
+        for (waiting, outcome) in self.waiting.iter_mut().zip(&mut self.outcomes) {
+            if let Some(Checked::Ended(_)) = waiting {
+                if let Some(Checked::Ended(ended)) = waiting.take() {
+                    *outcome = Some(ended);
+                }
+            }
+        }
+    }
+
+    /// The first environment with a unit whose dependencies are all settled; units of which a
+    /// dependency did not succeed end here.
+    fn next_environment(&mut self) -> Option<EnvironmentName> {
+        loop {
+            let (position, because) = (0..self.waiting.len())
+                .filter(|&position| self.waiting[position].is_some())
+                .find_map(|position| self.readiness(position).map(|because| (position, because)))?;
+            match because {
+                None => return self.environment(position).cloned(),
+                Some(because) => {
+                    if let Some(Checked::Ready(work)) = self.waiting[position].take() {
+                        self.outcomes[position] = Some(end_unrun(*work, Some(because)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// `None`: it waits for units that are not settled. `Some(None)`: it may go. `Some(Some(p))`:
+    /// it never will, because of the unit at `p`.
+    fn readiness(&self, position: usize) -> Option<Option<usize>> {
+        let mut settled = true;
+        for &upstream in &self.upstreams[position] {
+            match &self.outcomes[upstream] {
+                Some(outcome) if verdict(outcome) == Verdict::NotDone => return Some(Some(upstream)),
+                Some(_) => {}
+                None => settled = false,
+            }
+        }
+        settled.then_some(None)
+    }
+
+    fn environment(&self, position: usize) -> Option<&'c EnvironmentName> {
+        self.ctx.units().nth(position).map(|unit| &unit.id.environment)
+    }
+
+    fn anything_went_wrong(&self) -> bool {
+        self.outcomes.iter().flatten().any(|outcome| outcome.result != UnitResult::Succeeded)
+    }
+
+    /// One wave: plan what can be planned in the environment, ask, apply.
+    async fn wave(&mut self, environment: &EnvironmentName) {
+        let plan = self.schedule_of(environment);
+        let units: Vec<Option<Checked<'c>>> = {
+            let members: Vec<usize> = plan.units.iter().copied().flatten().collect();
+            (0..self.waiting.len())
+                .map(|p| if members.contains(&p) { self.waiting[p].take() } else { None })
+                .collect()
+        };
+        let mode = PlanMode::of(self.doing);
+        let reviewed = schedule::run(self.ctx, &plan, units, async |work| {
+            match plan_unit(*work, mode).await {
+                Ok(planned) if planned.plan.has_changes() => {
+                    Step { verdict: Verdict::NotDone, value: Review::Open(Box::new(planned)) }
+                }
+                Ok(planned) => {
+                    let outcome = planned.end_without_changes();
+                    Step { verdict: verdict(&outcome), value: Review::Ended(outcome) }
+                }
+                Err(outcome) => Step { verdict: verdict(&outcome), value: Review::Ended(outcome) },
+            }
+        })
+        .await;
+        let mut open = Vec::new();
+        for (position, scheduled) in reviewed.into_iter().enumerate() {
+            match scheduled {
+                None => {}
+                Some(Scheduled::Worked(Review::Open(planned))) => open.push((position, *planned)),
+                Some(Scheduled::Worked(Review::Ended(outcome)) | Scheduled::Ended(outcome)) => {
+                    self.outcomes[position] = Some(outcome);
+                }
+                // Held by changes that are not applied yet: its turn comes. Held by a failure:
+                // `next_environment` ends it.
+                Some(Scheduled::Held(work, _) | Scheduled::NotStarted(work)) => {
+                    self.waiting[position] = Some(Checked::Ready(work));
+                }
+            }
+        }
+        if !open.is_empty() {
+            self.decide(open).await;
+        }
+    }
+
+    /// Asks about the open plans, and applies them at once when they are agreed to.
+    async fn decide(&mut self, open: Vec<(usize, Planned<'c, SavedPlan>)>) {
+        let (positions, plans): (Vec<usize>, Vec<_>) = open.into_iter().unzip();
+        if self.ctx.signals.is_stopping() {
+            for (position, planned) in positions.into_iter().zip(plans) {
+                self.outcomes[position] = Some(planned.end(Failure::not_started()));
+            }
+            return;
+        }
+        match approval::approve(self.ctx, plans, self.doing).await {
+            Ok(approved) => {
+                let applied = apply_approved(self.ctx, approved).await;
+                for (position, outcome) in positions.into_iter().zip(applied) {
+                    self.outcomes[position] = Some(outcome);
+                }
+            }
+            Err((plans, refusal)) => {
+                for (position, planned) in positions.into_iter().zip(plans) {
+                    // Ctrl-C at a question is not a no.
+                    let failure = if self.ctx.signals.is_stopping() {
+                        Failure::not_started()
+                    } else {
+                        refusal.clone()
+                    };
+                    self.outcomes[position] = Some(planned.end(failure));
+                }
+            }
+        }
+    }
+
+    /// The units of an environment that wait for nothing outside it any more, in their order.
+    fn schedule_of(&self, environment: &EnvironmentName) -> Plan {
+        let here = |position: usize| self.environment(position) == Some(environment);
+        let settled = |position: usize| self.outcomes[position].is_some();
+        let members: Vec<usize> = (0..self.waiting.len())
+            .filter(|&p| self.waiting[p].is_some() && here(p))
+            .filter(|&p| self.upstreams[p].iter().all(|&up| settled(up) || here(up)))
+            .collect();
+        let node_of = |position: usize| members.iter().position(|&member| member == position);
+        let nodes = members
+            .iter()
+            .map(|&member| Node {
+                after: self.upstreams[member].iter().filter_map(|&up| node_of(up)).collect(),
+                gate: false,
+            })
+            .collect();
+        Plan {
+            schedule: Schedule {
+                nodes,
+                limit: self.ctx.parallelism,
+                fail_fast: false,
+            },
+            units: members.into_iter().map(Some).collect(),
+        }
+    }
+
+    /// Ends what never had its turn.
+    fn close(self) -> Vec<Outcome> {
+        let Self { waiting, outcomes, .. } = self;
+        waiting
+            .into_iter()
+            .zip(outcomes)
+            .filter_map(|(waiting, outcome)| match (outcome, waiting) {
+                (Some(outcome), _) | (None, Some(Checked::Ended(outcome))) => Some(outcome),
+                (None, Some(Checked::Ready(work))) => Some(end_unrun(*work, None)),
+                (None, None) => None,
+            })
+            .collect()
+    }
+}
