@@ -5,7 +5,7 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::IdentityCache;
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership};
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -154,7 +154,7 @@ impl Bucket {
         }
     }
 
-    /// Creates the bucket in its region, with the object ownership that switches ACLs off.
+    /// Creates the bucket in its region, with S3's own defaults for everything else.
     ///
     /// # Errors
     /// [`AwsError::BucketTaken`], [`AwsError::Busy`], or S3 could not or would not.
@@ -163,7 +163,6 @@ impl Bucket {
             .client
             .create_bucket()
             .bucket(self.name.as_str())
-            .object_ownership(ObjectOwnership::BucketOwnerEnforced)
             .set_create_bucket_configuration(location(&self.region))
             .send()
             .await;
