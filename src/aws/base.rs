@@ -4,6 +4,7 @@
 //! members need other settings: the metadata services of the machine are asked past the proxy, and
 //! EC2's, which on most machines is not there, gets a quarter of a second and one attempt.
 
+use std::error::Error;
 use std::time::Duration;
 
 use aws_config::ecs::EcsCredentialsProvider;
@@ -12,7 +13,7 @@ use aws_config::imds;
 use aws_config::imds::client::error::ImdsError;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileSet};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_config::{BehaviorVersion, Region as SdkRegion};
@@ -22,8 +23,9 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
+use super::chain::{find, text as chain_text};
 use super::client::{Service, timeouts};
-use super::failure::{Asked, chain_text, fact, find};
+use super::failure::{Asked, fact};
 use super::{Aws, AwsError, Keys};
 use crate::model::Region;
 
@@ -112,22 +114,15 @@ impl Base {
     }
 
     async fn failure(&self, error: &CredentialsError) -> AwsError {
-        let named = self.profile.as_ref().or(self.variable.as_ref());
+        if let CredentialsError::InvalidConfiguration(_) = error
+            && let Err(unreadable) = shared_files().await
+        {
+            return unreadable;
+        }
         let nothing = matches!(error, CredentialsError::CredentialsNotLoaded(_))
             || find::<ImdsError>(error).is_some();
         if nothing {
-            // A profile that is named and missing explains more than a chain that found nothing.
-            if let Some(profile) = named
-                && let Err(missing) = require_profile(profile).await
-            {
-                return missing;
-            }
-            return AwsError::NoCredentials {
-                detail: match &self.profile {
-                    Some(profile) => format!("the profile `{profile}` names no source of credentials"),
-                    None => "neither the environment, nor the shared configuration files, nor a role of this machine has any".to_owned(),
-                },
-            };
+            return self.nothing_found(error).await;
         }
         // A profile that assumes a role by itself fails as STS fails.
         if let Some(answer) = find::<SdkError<AssumeRoleError, HttpResponse>>(error) {
@@ -135,6 +130,7 @@ impl Base {
                 action: "sts:AssumeRole",
                 endpoint: &self.endpoint,
                 what: "the role",
+                by_head: false,
             };
             let cause = fact(answer, asked);
             if matches!(cause, AwsError::Unreachable { .. }) {
@@ -145,24 +141,38 @@ impl Base {
         self.source_failed(chain_text(error))
     }
 
+    async fn nothing_found(&self, error: &CredentialsError) -> AwsError {
+        let Some(profile) = &self.profile else {
+            // A profile that is named and missing explains more than a chain that found nothing.
+            if let Some(profile) = &self.variable
+                && let Err(missing) = require_profile(profile).await
+            {
+                return missing;
+            }
+            return AwsError::NoCredentials {
+                detail: "neither the environment, nor the shared configuration files, nor a role of this machine has any".to_owned(),
+            };
+        };
+        // The SDK also calls it "not loaded" when the profile refers to one that is not there.
+        match error.source().map(chain_text) {
+            Some(reason) => self.source_failed(reason),
+            None => AwsError::NoCredentials {
+                detail: format!("the profile `{profile}` names no source of credentials"),
+            },
+        }
+    }
+
     fn source_failed(&self, detail: String) -> AwsError {
         AwsError::CredentialsSource {
-            source_name: match self.profile.as_ref().or(self.variable.as_ref()) {
-                Some(profile) => format!("the AWS profile `{profile}`"),
-                None => "the default chain".to_owned(),
-            },
+            profile: self.profile.clone().or_else(|| self.variable.clone()),
             detail,
         }
     }
 }
 
-/// Whether the shared files have a profile. Files that cannot be read are the provider's to tell.
+/// Fails where the shared files do not have a profile, or cannot be read.
 async fn require_profile(profile: &str) -> Result<(), AwsError> {
-    let loaded =
-        aws_config::profile::load(&<_>::default(), &<_>::default(), &<_>::default(), None).await;
-    let Ok(profiles) = loaded else {
-        return Ok(());
-    };
+    let profiles = shared_files().await?;
     if profiles.get_profile(profile).is_some() {
         return Ok(());
     }
@@ -170,6 +180,14 @@ async fn require_profile(profile: &str) -> Result<(), AwsError> {
         profile: profile.to_owned(),
         similar: most_similar(profile, profiles.profiles()),
     })
+}
+
+async fn shared_files() -> Result<ProfileSet, AwsError> {
+    aws_config::profile::load(&<_>::default(), &<_>::default(), &<_>::default(), None)
+        .await
+        .map_err(|error| AwsError::SharedFiles {
+            detail: chain_text(&error),
+        })
 }
 
 fn most_similar<'a>(name: &str, among: impl Iterator<Item = &'a str>) -> Option<String> {

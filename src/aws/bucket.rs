@@ -11,8 +11,9 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 
+use super::chain::text as chain_text;
 use super::client::{OneConnectTimeout, Service};
-use super::failure::{Asked, Failure, chain_text};
+use super::failure::{Asked, Failure};
 use super::{AwsError, VerifiedAccount};
 use crate::model::{AccountId, BucketName, Region, S3Backend};
 
@@ -132,7 +133,7 @@ impl Bucket {
             .send()
             .await;
         let Err(error) = answer else { return Ok(()) };
-        match self.failure("s3:ListBucket", "", &error) {
+        match self.failure_by("s3:ListBucket", "", true, &error) {
             AwsError::NotFound { .. } => Err(AwsError::NoSuchBucket {
                 bucket: self.name.to_string(),
             }),
@@ -221,7 +222,7 @@ impl Bucket {
             .expected_bucket_owner(self.owner.as_str())
             .send()
             .await
-            .map_err(|error| self.failure("s3:GetObject", key, &error))?;
+            .map_err(|error| self.failure_by("s3:GetObject", key, true, &error))?;
         Ok(ObjectHead {
             size: answer
                 .content_length()
@@ -243,6 +244,19 @@ impl Bucket {
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
+        self.failure_by(action, key, false, error)
+    }
+
+    fn failure_by<E>(
+        &self,
+        action: &'static str,
+        key: &str,
+        by_head: bool,
+        error: &SdkError<E, HttpResponse>,
+    ) -> AwsError
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
         let what = if key.is_empty() {
             format!("the bucket `{}`", self.name)
         } else {
@@ -252,6 +266,7 @@ impl Bucket {
             action,
             endpoint: &self.endpoint,
             what: &what,
+            by_head,
         };
         let failure = Failure::of(error, asked);
         if let Failure::Refused(refusal) = &failure {
@@ -259,7 +274,7 @@ impl Bucket {
                 .bucket_region
                 .as_deref()
                 .filter(|actual| *actual != self.region.as_str());
-            let redirected = refusal.status == 301 || refusal.code() == "PermanentRedirect";
+            let redirected = refusal.status == 301 || refusal.code(asked) == "PermanentRedirect";
             if elsewhere.is_some() || redirected {
                 return AwsError::WrongRegion {
                     bucket: self.name.to_string(),
@@ -267,7 +282,7 @@ impl Bucket {
                     actual: elsewhere.unwrap_or("(S3 does not say)").to_owned(),
                 };
             }
-            match refusal.code() {
+            match refusal.code(asked) {
                 "NoSuchBucket" => {
                     return AwsError::NoSuchBucket {
                         bucket: self.name.to_string(),

@@ -13,7 +13,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use tokio::sync::OnceCell;
 
 use super::AwsError;
-use super::failure::chain_text;
+use super::chain::text as chain_text;
 use super::http::Http;
 use crate::env_vars::EnvSnapshot;
 use crate::model::Region;

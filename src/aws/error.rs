@@ -32,11 +32,17 @@ pub enum AwsError {
         /// The profile with the most similar name.
         similar: Option<String>,
     },
+    /// `~/.aws/config` or `~/.aws/credentials` cannot be read.
+    #[error("cannot read the shared configuration files of AWS: {detail}")]
+    SharedFiles {
+        /// Why, with the file and the line.
+        detail: String,
+    },
     /// There is a source of credentials, but it failed: SSO, a process, a web identity.
-    #[error("{source_name} gave no credentials: {detail}")]
+    #[error("{} failed: {detail}", source_of(profile.as_deref()))]
     CredentialsSource {
-        /// "the AWS profile `x`", or "the default chain".
-        source_name: String,
+        /// The profile; `None`: the SDK's chain without one.
+        profile: Option<String>,
         /// Why, in the words of the source.
         detail: String,
     },
@@ -179,9 +185,13 @@ impl AwsError {
                 Some(similar) => format!("there is a profile `{similar}`"),
                 None => "`aws configure list-profiles` lists the profiles of this machine".to_owned(),
             },
-            Self::CredentialsSource { source_name, .. } => format!(
-                "sign in again (`aws sso login`), and try {source_name} with `aws sts get-caller-identity`"
-            ),
+            Self::CredentialsSource { profile, .. } => {
+                let option = profile.as_ref().map(|name| format!(" --profile {name}"));
+                let option = option.unwrap_or_default();
+                format!(
+                    "sign in again where it uses SSO (`aws sso login{option}`); `aws sts get-caller-identity{option}` tries the same source"
+                )
+            }
             Self::AssumeRole { role, cause } => match cause.as_ref() {
                 Self::AccessDenied { .. } => format!(
                     "the trust policy of `{role}` must let the caller in (with the external id, where it asks for one), and the caller's policy must allow `sts:AssumeRole`"
@@ -212,7 +222,9 @@ impl AwsError {
             }
             Self::Other { code, .. } => return hint_for_code(code),
             Self::Busy { .. } => "wait a little, then run tfw again".to_owned(),
-            Self::NotFound { .. } | Self::PreconditionFailed { .. } => return None,
+            Self::NotFound { .. } | Self::PreconditionFailed { .. } | Self::SharedFiles { .. } => {
+                return None;
+            }
         };
         Some(hint)
     }
@@ -237,8 +249,18 @@ impl AwsError {
     }
 }
 
+fn source_of(profile: Option<&str>) -> String {
+    match profile {
+        Some(profile) => format!("the AWS profile `{profile}`"),
+        None => "the machine's source of AWS credentials".to_owned(),
+    }
+}
+
 fn hint_for_code(code: &str) -> Option<String> {
     let hint = match code {
+        code if code.starts_with("HTTP ") => {
+            "check `AWS_ENDPOINT_URL` and the proxy variables: something else may answer in AWS's place"
+        }
         "RegionDisabledException" => "enable the region in the account, or use another one",
         "RequestTimeTooSkewed" => "set the machine's clock",
         "TooManyBuckets" => "ask AWS for a higher quota of buckets",

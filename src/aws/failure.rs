@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::AwsError;
+use super::chain::{find, text as chain_text};
 
 /// What was asked, for messages.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,8 @@ pub(super) struct Asked<'a> {
     pub(super) endpoint: &'a str,
     /// `s3://BUCKET/KEY`, or a role: what was not found when something was not found.
     pub(super) what: &'a str,
+    /// Whether it was asked by HEAD, whose answers have no body to hold a code.
+    pub(super) by_head: bool,
 }
 
 /// An answer of AWS that says no, reduced to what decides.
@@ -124,25 +127,34 @@ impl Refusal {
         }
     }
 
-    /// The code, or what the status means where there is no body to hold one.
-    pub(super) fn code(&self) -> &str {
-        match (self.code.as_deref(), self.status) {
+    /// The code; of an answer to HEAD, what its status means. That only where AWS (or a server
+    /// like it) has signed the answer with a request id: the 404 of a proxy in between must not
+    /// pass for "there is no such state".
+    pub(super) fn code(&self, asked: Asked<'_>) -> &str {
+        // The SDK makes up the code `NotFound` for every empty 404 of S3.
+        let code = self.code.as_deref().filter(|code| *code != "NotFound");
+        match (code, self.status) {
             (Some(code), _) => code,
-            (None, 403) => "AccessDenied",
-            (None, 404) => "NotFound",
-            (None, 412) => "PreconditionFailed",
             (None, 429 | 503) => "SlowDown",
+            (None, 403) if self.is_bare_answer(asked) => "AccessDenied",
+            (None, 404) if self.is_bare_answer(asked) => "NotFound",
+            (None, 412) if self.is_bare_answer(asked) => "PreconditionFailed",
             (None, _) => "",
         }
+    }
+
+    fn is_bare_answer(&self, asked: Asked<'_>) -> bool {
+        asked.by_head && self.request_id.is_some()
     }
 
     pub(super) fn into_fact(self, asked: Asked<'_>) -> AwsError {
         let action = asked.action.to_owned();
         let what = asked.what.to_owned();
-        let code = self.code().to_owned();
-        let message = self
-            .message
-            .unwrap_or_else(|| format!("HTTP status {}", self.status));
+        let code = self.code(asked).to_owned();
+        let message = self.message.unwrap_or_else(|| match &self.request_id {
+            Some(_) => "AWS gives no reason".to_owned(),
+            None => format!("`{}` does not answer as AWS does", asked.endpoint),
+        });
         match code.as_str() {
             "AccessDenied"
             | "AccessDeniedException"
@@ -188,76 +200,6 @@ impl Refusal {
     }
 }
 
-/// The first error of a type in a chain.
-pub(super) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    chain(error).find_map(|link| link.downcast_ref())
-}
-
-/// What a chain of errors tells, in one line: without the links that only say that something
-/// failed, and without what a later link says again.
-pub(super) fn chain_text(error: &(dyn Error + 'static)) -> String {
-    let links: Vec<String> = chain(error)
-        .map(|link| {
-            link.to_string()
-                .trim()
-                .trim_end_matches('.')
-                .replace('\n', " ")
-        })
-        .filter(|text| !is_empty_talk(text))
-        .collect();
-    let mut told: Vec<&str> = Vec::new();
-    for (at, text) in links.iter().enumerate() {
-        let said_again = links[at + 1..]
-            .iter()
-            .any(|later| later.contains(text.as_str()))
-            || told.iter().any(|earlier| earlier.contains(text.as_str()));
-        if !said_again {
-            told.push(text);
-        }
-    }
-    if told.is_empty() {
-        error.to_string()
-    } else {
-        told.join(": ")
-    }
-}
-
-/// Links of the SDK's and hyper's chains that name a layer and no reason.
-fn is_empty_talk(text: &str) -> bool {
-    const LAYERS: [&str; 18] = [
-        "dispatch failure",
-        "service error",
-        "request has timed out",
-        "failed to construct request",
-        "response error",
-        "io error",
-        "timeout",
-        "other",
-        "user error",
-        "client error (Connect)",
-        "client error (SendRequest)",
-        "tcp connect error",
-        "the credential provider was not enabled",
-        "an error occurred while loading credentials",
-        "the credentials provider was not properly configured",
-        "unexpected credentials error",
-        "unhandled error",
-        "timed out",
-    ];
-    text.is_empty() || LAYERS.iter().any(|layer| text.eq_ignore_ascii_case(layer))
-}
-
-/// An error and its sources. `std::io::Error::source` skips its own payload, where hyper keeps the
-/// TLS error.
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&link| {
-        match link.downcast_ref::<std::io::Error>() {
-            Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
-            None => link.source(),
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use aws_sdk_sts::operation::assume_role::AssumeRoleError;
@@ -272,12 +214,13 @@ mod tests {
         action: "sts:AssumeRole",
         endpoint: "https://sts.example",
         what: "arn:aws:iam::111111111111:role/Deploy",
+        by_head: false,
     };
 
     fn answer(status: u16, code: Option<&str>) -> SdkError<AssumeRoleError, HttpResponse> {
-        let mut metadata = ErrorMetadata::builder().message("because");
+        let mut metadata = ErrorMetadata::builder();
         if let Some(code) = code {
-            metadata = metadata.code(code);
+            metadata = metadata.code(code).message("because");
         }
         SdkError::service_error(
             AssumeRoleError::generic(metadata.build()),
@@ -285,8 +228,8 @@ mod tests {
         )
     }
 
-    fn kind(status: u16, code: Option<&str>) -> &'static str {
-        match fact(&answer(status, code), ASKED) {
+    fn kind(fact: &AwsError) -> &'static str {
+        match fact {
             AwsError::AccessDenied { .. } => "denied",
             AwsError::ExpiredCredentials { .. } => "expired",
             AwsError::InvalidCredentials { .. } => "invalid",
@@ -302,7 +245,6 @@ mod tests {
     fn codes_become_facts() {
         for (status, code, expected) in [
             (403, Some("AccessDenied"), "denied"),
-            (403, None, "denied"),
             (403, Some("InvalidClientTokenId"), "invalid"),
             (403, Some("SignatureDoesNotMatch"), "invalid"),
             (400, Some("ExpiredToken"), "expired"),
@@ -310,21 +252,53 @@ mod tests {
             (400, Some("Throttling"), "throttled"),
             (503, None, "throttled"),
             (404, Some("NoSuchKey"), "not found"),
-            (404, None, "not found"),
-            (412, None, "precondition"),
+            (412, Some("PreconditionFailed"), "precondition"),
             (400, Some("MalformedPolicyDocument"), "other"),
             (400, None, "other"),
         ] {
-            assert_eq!(kind(status, code), expected, "{status} {code:?}");
+            let fact = fact(&answer(status, code), ASKED);
+            assert_eq!(kind(&fact), expected, "{status} {code:?}");
         }
     }
 
     #[test]
-    fn an_answer_without_a_code_is_told_by_its_status() {
+    fn a_bare_status_counts_only_as_the_signed_answer_to_head() {
+        for (status, code, expected) in [
+            (403, None, "denied"),
+            (404, None, "not found"),
+            (404, Some("NotFound"), "not found"),
+            (412, None, "precondition"),
+        ] {
+            let by_head = Asked {
+                by_head: true,
+                ..ASKED
+            };
+            for (asked, request_id, expected) in [
+                (by_head, Some("R1".to_owned()), expected),
+                (by_head, None, "other"),
+                (ASKED, Some("R1".to_owned()), "other"),
+            ] {
+                let refusal = Refusal {
+                    status,
+                    code: code.map(str::to_owned),
+                    request_id,
+                    ..Refusal::default()
+                };
+                assert_eq!(
+                    kind(&refusal.into_fact(asked)),
+                    expected,
+                    "{status} {asked:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_not_awss_is_told_by_its_status() {
         let error = fact(&answer(400, None), ASKED);
         assert_eq!(
             error.to_string(),
-            "sts:AssumeRole failed (HTTP 400): because"
+            "sts:AssumeRole failed (HTTP 400): `https://sts.example` does not answer as AWS does"
         );
     }
 
@@ -347,28 +321,5 @@ mod tests {
         let error: SdkError<AssumeRoleError, HttpResponse> =
             SdkError::construction_failure(CredentialsError::provider_error(renewal.clone()));
         assert_eq!(fact(&error, ASKED), renewal);
-    }
-
-    #[test]
-    fn texts_say_each_thing_once_and_leave_out_layers() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("{text}")]
-        struct Link {
-            text: &'static str,
-            source: Option<Box<Link>>,
-        }
-        let link = |text, source: Option<Link>| Link {
-            text,
-            source: source.map(Box::new),
-        };
-        let chain = link(
-            "dispatch failure",
-            Some(link(
-                "cannot load",
-                Some(link("token: it expired", Some(link("it expired", None)))),
-            )),
-        );
-        assert_eq!(chain_text(&chain), "cannot load: token: it expired");
-        assert_eq!(chain_text(&link("service error", None)), "service error");
     }
 }

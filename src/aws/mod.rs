@@ -10,6 +10,7 @@ mod account;
 mod base;
 mod bucket;
 mod bucket_settings;
+mod chain;
 mod client;
 mod error;
 mod failure;

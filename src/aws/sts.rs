@@ -18,6 +18,7 @@ impl Aws {
             action: "sts:GetCallerIdentity",
             endpoint: &endpoint,
             what: "the caller",
+            by_head: false,
         };
         let answer = self
             .sts(&keys, region)
@@ -53,6 +54,7 @@ impl Aws {
             action: "sts:AssumeRole",
             endpoint: &endpoint,
             what: role.role_arn.as_str(),
+            by_head: false,
         };
         let failed = |cause: AwsError| role_failed(&role.role_arn, cause);
         let answer = self

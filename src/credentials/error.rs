@@ -5,7 +5,7 @@ use crate::model::{RoleArn, UnitId};
 
 /// A unit cannot get the credentials that it asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no credentials for `{unit}`: {cause}")]
+#[error("{} for `{unit}`: {cause}", if cause.is_refusal() { "wrong credentials" } else { "no credentials" })]
 pub struct CredentialsError {
     /// The unit.
     pub unit: UnitId,
