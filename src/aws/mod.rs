@@ -1,1 +1,27 @@
-//! (being written)
+//! AWS: the only user of the `aws_*` crates.
+//!
+//! What other rooms see of AWS are facts ([`AwsError`]), keys whose owner is not known
+//! ([`Keys`]), sessions of which AWS has said whose they are ([`Session`]), the proof that this is
+//! the manifest's account ([`VerifiedAccount`]), and through that proof the buckets
+//! ([`Bucket`]). How a unit's chain of roles is walked and cached is not known here; see
+//! `credentials`.
+
+mod account;
+mod base;
+mod bucket;
+mod bucket_settings;
+mod chain;
+mod client;
+mod error;
+mod failure;
+mod http;
+mod session;
+mod sts;
+
+pub use account::VerifiedAccount;
+pub use base::Base;
+pub use bucket::{Body, Bucket, Creation, Object, ObjectHead};
+pub use bucket_settings::{DefaultEncryption, PublicAccessBlock, Versioning};
+pub use client::Aws;
+pub use error::AwsError;
+pub use session::{BoxFuture, Keys, Session, SessionSource};

@@ -1,1 +1,194 @@
-//! (being written)
+//! Credentials of units: base, chain of roles, cache, guard.
+//!
+//! A unit's chain begins with base credentials (a profile, or what the machine has) and goes
+//! through its roles. [`Sessions`] holds one source for each distinct beginning of a chain, so that
+//! a role is assumed once for all units that go through it, and hands out a
+//! [`VerifiedAccount`] only when the end of the chain is in the account of the manifest.
+
+mod cached;
+mod error;
+mod session_name;
+mod source;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::aws::{Aws, AwsError, SessionSource, VerifiedAccount};
+use crate::model::{AccountId, AssumeRole, Backend, Region, RoleArn, S3Backend, Unit};
+
+pub use error::CredentialsError;
+use source::{BaseSource, Parent, RoleSource};
+
+/// The sessions of one run, shared by its units. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Sessions(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    aws: Aws,
+    session_name: String,
+    sources: Mutex<BTreeMap<Chain, Parent>>,
+}
+
+/// The beginning of a chain: base credentials, and the roles up to here. Its region is not part of
+/// it: a session is as good in every region of its partition.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Chain {
+    profile: Option<String>,
+    roles: Vec<AssumeRole>,
+}
+
+impl Sessions {
+    /// The sessions of a run of a project, which their names tell in `CloudTrail`.
+    pub fn new(aws: Aws, project: Option<&str>, run_id: &str) -> Self {
+        Self(Arc::new(Inner {
+            aws,
+            session_name: session_name::default_session_name(project, run_id),
+            sources: Mutex::default(),
+        }))
+    }
+
+    /// Gets the credentials of a unit, and proves that they belong to its account.
+    ///
+    /// A unit without an account is not asked about: it gets none. Where nothing asks for
+    /// credentials (no profile, no role, state not in S3) and the machine has none, the unit goes
+    /// on without; `account_id` is set and [`VerifiedAccount::has_credentials`] is false then,
+    /// which is worth a warning.
+    ///
+    /// # Errors
+    /// [`CredentialsError`], a refusal where the account is another one.
+    pub async fn verify(&self, unit: &Unit) -> Result<VerifiedAccount, CredentialsError> {
+        let Some(expected) = &unit.account_id else {
+            return Ok(VerifiedAccount::without_credentials());
+        };
+        match self.prove(unit, unit.assume_role.clone(), expected).await {
+            Ok(account) => Ok(account),
+            Err(AwsError::NoCredentials { .. }) if may_go_without(unit) => {
+                Ok(VerifiedAccount::without_credentials())
+            }
+            Err(cause) => Err(CredentialsError {
+                unit: unit.id.clone(),
+                role: unit.assume_role.last().map(|last| last.role_arn.clone()),
+                cause,
+            }),
+        }
+    }
+
+    /// Gets the credentials that reach a unit's state: those of `backend.role_arn`, assumed with
+    /// the unit's own, and proven to belong to the bucket's owner. Without such a role they are the
+    /// unit's own, which the caller has from [`Self::verify`].
+    ///
+    /// # Errors
+    /// [`CredentialsError`], a refusal where the account is another one.
+    pub async fn verify_backend(
+        &self,
+        unit: &Unit,
+        account: &VerifiedAccount,
+    ) -> Result<VerifiedAccount, CredentialsError> {
+        let Some((backend, role_arn)) = role_of_backend(unit) else {
+            return Ok(account.clone());
+        };
+        let mut roles = unit.assume_role.clone();
+        roles.push(AssumeRole {
+            role_arn: role_arn.clone(),
+            external_id: None,
+            session_name: None,
+            duration: None,
+        });
+        self.prove(unit, roles, &backend.owner)
+            .await
+            .map_err(|cause| CredentialsError {
+                unit: unit.id.clone(),
+                role: Some(role_arn.clone()),
+                cause,
+            })
+    }
+
+    async fn prove(
+        &self,
+        unit: &Unit,
+        roles: Vec<AssumeRole>,
+        expected: &AccountId,
+    ) -> Result<VerifiedAccount, AwsError> {
+        let region = region_of(unit);
+        let source = self.source(unit.credentials.profile.clone(), roles, &region);
+        VerifiedAccount::prove(self.0.aws.clone(), source, expected.clone(), region).await
+    }
+
+    /// The source for a chain, with one for each beginning of it that is not there yet.
+    fn source(
+        &self,
+        profile: Option<String>,
+        roles: Vec<AssumeRole>,
+        region: &Region,
+    ) -> Arc<dyn SessionSource> {
+        let Inner { aws, .. } = &*self.0;
+        // A panic elsewhere leaves the map as good as it was: entries are only ever added.
+        let mut sources = self
+            .0
+            .sources
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut chain = Chain {
+            profile,
+            roles: Vec::new(),
+        };
+        let mut last = sources
+            .entry(chain.clone())
+            .or_insert_with(|| {
+                let profile = chain.profile.as_deref();
+                Parent::Base(Arc::new(BaseSource::new(aws, profile, region.clone())))
+            })
+            .clone();
+        for role in roles {
+            chain.roles.push(role.clone());
+            last = sources
+                .entry(chain.clone())
+                .or_insert_with(|| {
+                    let name = role
+                        .session_name
+                        .as_deref()
+                        .map_or_else(|| self.0.session_name.clone(), session_name::cleaned);
+                    let source = RoleSource::new(aws, last, role, name, region.clone());
+                    Parent::Role(Arc::new(source))
+                })
+                .clone();
+        }
+        last.into_source()
+    }
+}
+
+/// Whether a unit that has an account works without credentials: nothing that tfw does needs any.
+fn may_go_without(unit: &Unit) -> bool {
+    unit.credentials.profile.is_none()
+        && unit.assume_role.is_empty()
+        && !matches!(unit.backend, Backend::S3(_))
+}
+
+fn role_of_backend(unit: &Unit) -> Option<(&S3Backend, &RoleArn)> {
+    match &unit.backend {
+        Backend::S3(backend) => Some((backend.as_ref(), backend.role_arn.as_ref()?)),
+        Backend::Local(_) | Backend::Other(_) => None,
+    }
+}
+
+/// The region whose STS is asked: the unit's, its bucket's, or one of the partition of its roles.
+fn region_of(unit: &Unit) -> Region {
+    let bucket = match &unit.backend {
+        Backend::S3(backend) => Some(&backend.region),
+        Backend::Local(_) | Backend::Other(_) => None,
+    };
+    if let Some(region) = unit.region.as_ref().or(bucket) {
+        return region.clone();
+    }
+    let role = unit.assume_role.last().map(|last| last.role_arn.as_str());
+    let fallback = match role.and_then(|arn| arn.split(':').nth(1)) {
+        Some("aws-cn") => "cn-north-1",
+        Some("aws-us-gov") => "us-gov-west-1",
+        _ => "us-east-1",
+    };
+    Region::new(fallback).expect("a region's name, written out above")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,90 @@
-//! (being written)
+//! States: the document, and where it lies.
+//!
+//! [`StateStore`] reads the state of one workspace, and who holds its lock, without Terraform:
+//! that is how the outputs of one unit become the inputs of another.
+
+mod document;
+mod error;
+mod local;
+mod lock;
+mod s3;
+
+pub use document::{NotAState, Output, StateDocument};
+pub use error::StateError;
+pub use local::LocalState;
+pub use s3::S3State;
+
+use jiff::Timestamp;
+
+use crate::aws::VerifiedAccount;
+use crate::model::{Backend, Lock, Unit};
+
+/// Where the state of one workspace lies.
+#[derive(Debug, Clone)]
+pub enum StateStore {
+    /// In a bucket.
+    S3(S3State),
+    /// In a file.
+    Local(LocalState),
+}
+
+/// A state as it was read.
+#[derive(Debug, Clone)]
+pub struct StateVersion {
+    /// The state.
+    pub document: StateDocument,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its version in the bucket.
+    pub version_id: Option<String>,
+    /// When it was written.
+    pub modified: Option<Timestamp>,
+}
+
+impl StateStore {
+    /// The store of a unit, read with the credentials of its backend (`verify_backend` of
+    /// `credentials`). Asks nobody yet.
+    ///
+    /// # Errors
+    /// The backend is neither `s3` nor `local`, or there are no credentials for S3.
+    pub async fn open(unit: &Unit, account: &VerifiedAccount) -> Result<Self, StateError> {
+        match &unit.backend {
+            Backend::S3(backend) => Ok(Self::S3(S3State::open(account, backend).await?)),
+            Backend::Local(backend) => Ok(Self::Local(LocalState::new(&unit.folder, backend))),
+            Backend::Other(other) => Err(StateError::OtherBackend {
+                kind: other.kind.clone(),
+            }),
+        }
+    }
+
+    /// The place, for messages: `s3://BUCKET/KEY`, or the file.
+    pub fn place(&self) -> String {
+        match self {
+            Self::S3(state) => state.place(),
+            Self::Local(state) => state.place(),
+        }
+    }
+
+    /// Reads the current state; `None`: there is none, or one of zero bytes, as Terraform leaves it
+    /// after a migration.
+    ///
+    /// # Errors
+    /// It cannot be read, or what lies there is no state.
+    pub async fn read(&self) -> Result<Option<StateVersion>, StateError> {
+        match self {
+            Self::S3(state) => state.read().await,
+            Self::Local(state) => state.read().await,
+        }
+    }
+
+    /// Who holds the lock, by the document that Terraform keeps while it does.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not a lock document.
+    pub async fn lock_holder(&self) -> Result<Option<Lock>, StateError> {
+        match self {
+            Self::S3(state) => state.lock_holder().await,
+            Self::Local(state) => state.lock_holder().await,
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! One state bucket in S3, with the credentials and the owner that belong to it.
+//!
+//! Every request but `CreateBucket` carries `ExpectedBucketOwner`, since there is no way to make one
+//! without it: a bucket of the right name in a wrong account answers 403.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::IdentityCache;
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use jiff::Timestamp;
+
+use super::chain::text as chain_text;
+use super::client::{OneConnectTimeout, Service};
+use super::failure::{Asked, Failure};
+use super::{AwsError, VerifiedAccount};
+use crate::model::{AccountId, BucketName, Region, S3Backend};
+
+/// A bucket, asked with the credentials of a verified account.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    pub(super) client: Client,
+    name: BucketName,
+    owner: AccountId,
+    region: Region,
+    arn: String,
+    endpoint: String,
+}
+
+/// How `CreateBucket` went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// It is new. In `us-east-1`, S3 says so of a bucket that one has already, too.
+    Created,
+    /// The account has it already: somebody was faster.
+    AlreadyOurs,
+}
+
+/// A version of an object.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// The whole content. May hold secrets: `Debug` prints only its length.
+    pub body: Body,
+    /// Its version, in a bucket with versions.
+    pub version_id: Option<String>,
+    /// Its entity tag, with the quotes.
+    pub etag: Option<String>,
+    /// When it was written.
+    pub modified: Option<Timestamp>,
+}
+
+/// Bytes that are not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body(pub Vec<u8>);
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+/// What HEAD tells of an object.
+#[derive(Debug, Clone)]
+pub struct ObjectHead {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its version, in a bucket with versions.
+    pub version_id: Option<String>,
+    /// Its entity tag, with the quotes.
+    pub etag: Option<String>,
+    /// When it was written.
+    pub modified: Option<Timestamp>,
+}
+
+impl VerifiedAccount {
+    /// The bucket of a backend, in the backend's region.
+    ///
+    /// # Errors
+    /// There are no credentials.
+    pub async fn bucket(&self, backend: &S3Backend) -> Result<Bucket, AwsError> {
+        let Some((aws, credentials)) = self.access() else {
+            return Err(AwsError::NoCredentials {
+                detail: format!("the bucket `{}` needs some", backend.bucket),
+            });
+        };
+        let settings = aws.settings(&backend.region, None).await;
+        let config = aws_sdk_s3::config::Builder::from(&settings)
+            .credentials_provider(credentials)
+            // The session is cached behind the provider, and renewed by one rule for everybody.
+            .identity_cache(IdentityCache::no_cache())
+            .retry_classifier(OneConnectTimeout)
+            .force_path_style(backend.use_path_style)
+            .build();
+        Ok(Bucket {
+            client: Client::from_conf(config),
+            name: backend.bucket.clone(),
+            owner: backend.owner.clone(),
+            region: backend.region.clone(),
+            arn: self.arn().unwrap_or_default().to_owned(),
+            endpoint: aws.endpoint(Service::S3, &backend.region),
+        })
+    }
+}
+
+impl Bucket {
+    /// Its name.
+    pub fn name(&self) -> &BucketName {
+        &self.name
+    }
+
+    /// The account that must own it.
+    pub fn owner(&self) -> &AccountId {
+        &self.owner
+    }
+
+    /// The URL of an object, for messages.
+    pub fn url(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.name)
+    }
+
+    /// Asks whether the bucket is there (one `HeadBucket`).
+    ///
+    /// # Errors
+    /// [`AwsError::NoSuchBucket`], [`AwsError::ForeignOrForbidden`], [`AwsError::WrongRegion`],
+    /// or S3 could not be asked.
+    pub async fn head(&self) -> Result<(), AwsError> {
+        let answer = self
+            .client
+            .head_bucket()
+            .bucket(self.name.as_str())
+            .expected_bucket_owner(self.owner.as_str())
+            .send()
+            .await;
+        let Err(error) = answer else { return Ok(()) };
+        match self.failure_by("s3:ListBucket", "", true, &error) {
+            AwsError::NotFound { .. } => Err(AwsError::NoSuchBucket {
+                bucket: self.name.to_string(),
+            }),
+            // An answer to HEAD has no body, so nothing tells a foreign bucket from a missing
+            // permission.
+            AwsError::AccessDenied { .. } => Err(AwsError::ForeignOrForbidden {
+                bucket: self.name.to_string(),
+                owner: self.owner.clone(),
+                arn: self.arn.clone(),
+            }),
+            AwsError::Other { code, .. } if code == "HTTP 400" => {
+                Err(AwsError::InvalidCredentials {
+                    code,
+                    message: "the answer gives no reason; often a session that has ended"
+                        .to_owned(),
+                })
+            }
+            other => Err(other),
+        }
+    }
+
+    /// Creates the bucket in its region, with S3's own defaults for everything else.
+    ///
+    /// # Errors
+    /// [`AwsError::BucketTaken`], [`AwsError::Busy`], or S3 could not or would not.
+    pub async fn create(&self) -> Result<Creation, AwsError> {
+        let answer = self
+            .client
+            .create_bucket()
+            .bucket(self.name.as_str())
+            .set_create_bucket_configuration(location(&self.region))
+            .send()
+            .await;
+        let Err(error) = answer else {
+            return Ok(Creation::Created);
+        };
+        match error.code() {
+            Some("BucketAlreadyOwnedByYou") => Ok(Creation::AlreadyOurs),
+            Some("BucketAlreadyExists") => Err(AwsError::BucketTaken {
+                bucket: self.name.to_string(),
+            }),
+            _ => Err(self.failure("s3:CreateBucket", "", &error)),
+        }
+    }
+
+    /// Reads a whole object, in its current version.
+    ///
+    /// # Errors
+    /// [`AwsError::NotFound`], or S3 could not or would not.
+    pub async fn get(&self, key: &str) -> Result<Object, AwsError> {
+        let mut answer = self
+            .client
+            .get_object()
+            .bucket(self.name.as_str())
+            .key(key)
+            .expected_bucket_owner(self.owner.as_str())
+            .send()
+            .await
+            .map_err(|error| self.failure("s3:GetObject", key, &error))?;
+        let body = std::mem::take(&mut answer.body);
+        let bytes = body
+            .collect()
+            .await
+            .map_err(|error| AwsError::Unreachable {
+                endpoint: self.endpoint.clone(),
+                cause: format!("`{}` broke off: {}", self.url(key), chain_text(&error)),
+            })?;
+        Ok(Object {
+            body: Body(bytes.to_vec()),
+            modified: answer.last_modified().and_then(timestamp),
+            version_id: answer.version_id,
+            etag: answer.e_tag,
+        })
+    }
+
+    /// Asks what an object is like, without its content.
+    ///
+    /// # Errors
+    /// [`AwsError::NotFound`], or S3 could not or would not.
+    pub async fn head_object(&self, key: &str) -> Result<ObjectHead, AwsError> {
+        let answer = self
+            .client
+            .head_object()
+            .bucket(self.name.as_str())
+            .key(key)
+            .expected_bucket_owner(self.owner.as_str())
+            .send()
+            .await
+            .map_err(|error| self.failure_by("s3:GetObject", key, true, &error))?;
+        Ok(ObjectHead {
+            size: answer
+                .content_length()
+                .and_then(|length| u64::try_from(length).ok())
+                .unwrap_or_default(),
+            modified: answer.last_modified().and_then(timestamp),
+            version_id: answer.version_id,
+            etag: answer.e_tag,
+        })
+    }
+
+    /// The fact in an error of one of the bucket's requests. An empty key: of the bucket itself.
+    pub(super) fn failure<E>(
+        &self,
+        action: &'static str,
+        key: &str,
+        error: &SdkError<E, HttpResponse>,
+    ) -> AwsError
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        self.failure_by(action, key, false, error)
+    }
+
+    fn failure_by<E>(
+        &self,
+        action: &'static str,
+        key: &str,
+        by_head: bool,
+        error: &SdkError<E, HttpResponse>,
+    ) -> AwsError
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        let what = if key.is_empty() {
+            format!("the bucket `{}`", self.name)
+        } else {
+            self.url(key)
+        };
+        let asked = Asked {
+            action,
+            endpoint: &self.endpoint,
+            what: &what,
+            by_head,
+        };
+        let failure = Failure::of(error, asked);
+        if let Failure::Refused(refusal) = &failure {
+            let elsewhere = refusal
+                .bucket_region
+                .as_deref()
+                .filter(|actual| *actual != self.region.as_str());
+            let redirected = refusal.status == 301 || refusal.code(asked) == "PermanentRedirect";
+            if elsewhere.is_some() || redirected {
+                return AwsError::WrongRegion {
+                    bucket: self.name.to_string(),
+                    asked: self.region.to_string(),
+                    actual: elsewhere.unwrap_or("(S3 does not say)").to_owned(),
+                };
+            }
+            match refusal.code(asked) {
+                "NoSuchBucket" => {
+                    return AwsError::NoSuchBucket {
+                        bucket: self.name.to_string(),
+                    };
+                }
+                "OperationAborted" => {
+                    return AwsError::Busy {
+                        what: format!("the bucket `{}`", self.name),
+                    };
+                }
+                _ => {}
+            }
+        }
+        failure.into_fact(asked)
+    }
+}
+
+/// `us-east-1` must not have a `LocationConstraint`, and every other region must have one (S3 API
+/// reference, `CreateBucket`).
+fn location(region: &Region) -> Option<CreateBucketConfiguration> {
+    (region.as_str() != "us-east-1").then(|| {
+        CreateBucketConfiguration::builder()
+            .location_constraint(BucketLocationConstraint::from(region.as_str()))
+            .build()
+    })
+}
+
+fn timestamp(time: &aws_smithy_types::DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(time.secs()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_us_east_1_has_no_location_constraint() {
+        let constraint = |region: &str| {
+            location(&region.parse().unwrap())
+                .and_then(|configuration| configuration.location_constraint)
+                .map(|constraint| constraint.as_str().to_owned())
+        };
+        assert_eq!(constraint("us-east-1"), None);
+        for region in ["ap-northeast-1", "eu-west-1", "xx-future-9"] {
+            assert_eq!(constraint(region).as_deref(), Some(region));
+        }
+    }
+
+    #[test]
+    fn bodies_are_not_printed() {
+        assert_eq!(format!("{:?}", Body(b"secret".to_vec())), "6 bytes");
+    }
+}

@@ -1,0 +1,53 @@
+//! The document in which Terraform says who holds a lock.
+
+use serde::Deserialize;
+
+use crate::model::Lock;
+
+/// Terraform's lock document (`statemgr.LockInfo`). All of it is optional: a lock is one even when
+/// its document was cut short by a newer or an older version.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
+struct LockInfo {
+    #[serde(rename = "ID")]
+    id: String,
+    who: String,
+    operation: String,
+    created: String,
+}
+
+/// Reads a lock document; `None`: it is none.
+pub(super) fn parse(bytes: &[u8]) -> Option<Lock> {
+    let info: LockInfo = serde_json::from_slice(bytes).ok()?;
+    Some(Lock {
+        id: info.id,
+        who: info.who,
+        operation: info.operation,
+        created: info.created,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terraforms_lock_document_is_read() {
+        let lock = parse(
+            br#"{"ID":"a-1","Operation":"OperationTypeApply","Info":"","Who":"me@host",
+                "Version":"1.11.4","Created":"2026-01-02T03:04:05.6Z","Path":"b/k"}"#,
+        )
+        .unwrap();
+        assert_eq!((lock.id.as_str(), lock.who.as_str()), ("a-1", "me@host"));
+        assert_eq!(lock.operation, "OperationTypeApply");
+        assert_eq!(lock.created, "2026-01-02T03:04:05.6Z");
+    }
+
+    #[test]
+    fn a_short_document_is_still_a_lock_and_garbage_is_none() {
+        assert_eq!(parse(br#"{"ID":"a-1"}"#).unwrap().id, "a-1");
+        assert_eq!(parse(b"garbage"), None);
+        assert_eq!(parse(b""), None);
+    }
+}
