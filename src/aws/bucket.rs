@@ -199,7 +199,7 @@ impl Bucket {
             .await
             .map_err(|error| AwsError::Unreachable {
                 endpoint: self.endpoint.clone(),
-                cause: format!("`{}` broke off: {}", self.url(key), chain_text(&error)),
+                cause: format!("the answer broke off: {}", chain_text(&error)),
             })?;
         Ok(Object {
             body: Body(bytes.to_vec()),

@@ -15,7 +15,9 @@ use tokio::sync::OnceCell;
 use super::AwsError;
 use super::chain::text as chain_text;
 use super::http::Http;
-use crate::env_vars::EnvSnapshot;
+use crate::env_vars::{
+    AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_STS, AWS_PROFILE, EnvSnapshot,
+};
 use crate::model::Region;
 
 /// How long a connection, TLS included, may take.
@@ -45,7 +47,7 @@ impl Aws {
             http: Http::new(environment)?,
             endpoints: Endpoints::new(environment),
             profile_variable: environment
-                .get("AWS_PROFILE")
+                .get(AWS_PROFILE)
                 .map(|name| name.to_string_lossy().into_owned()),
             settings: OnceCell::new(),
         })))
@@ -158,9 +160,9 @@ impl Endpoints {
                 .map(|url| url.to_string_lossy().into_owned())
         };
         Self {
-            any: get("AWS_ENDPOINT_URL"),
-            s3: get("AWS_ENDPOINT_URL_S3"),
-            sts: get("AWS_ENDPOINT_URL_STS"),
+            any: get(AWS_ENDPOINT_URL),
+            s3: get(AWS_ENDPOINT_URL_S3),
+            sts: get(AWS_ENDPOINT_URL_STS),
         }
     }
 

@@ -207,6 +207,9 @@ impl AwsError {
             Self::InvalidCredentials { .. } => {
                 "check the keys, and that the machine's clock is right".to_owned()
             }
+            Self::Unreachable { cause, .. } if cause.contains("certificate") => {
+                "let `AWS_CA_BUNDLE` name a PEM file with the certificate of its issuer".to_owned()
+            }
             Self::Unreachable { .. } => {
                 "check the network, the proxy variables and `AWS_ENDPOINT_URL`".to_owned()
             }
