@@ -82,6 +82,19 @@ impl TfwFolder {
         self.path.join("data").join(unit.file_stem())
     }
 
+    /// An empty file, for settings that must name one.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn empty_file(&self) -> Result<PathBuf, JournalError> {
+        let path = self.cache().join("empty");
+        if !fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) {
+            make_private_folder(&self.cache())?;
+            write_private(&path, b"")?;
+        }
+        Ok(path)
+    }
+
     /// What can be made again: provider plugins, answers of `terraform version`.
     pub fn cache(&self) -> PathBuf {
         self.path.join("cache")

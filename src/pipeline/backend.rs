@@ -9,8 +9,8 @@ use crate::aws::VerifiedAccount;
 use crate::credentials::CredentialsError;
 use crate::events::Phase;
 
-/// A backend that exists in the right account, and credentials that are proven to be of the
-/// unit's account. Only [`prepare`] makes it.
+/// Credentials that are proven to be of the unit's account, and a backend that exists there. Only
+/// [`prepare`] gives it to the stages that run Terraform.
 #[derive(Debug, Clone)]
 pub struct SafeBackend {
     account: VerifiedAccount,
@@ -45,14 +45,13 @@ pub(super) async fn prepare(
 }
 
 /// The credentials of one unit, each proven to be of the account that the manifest names.
-async fn verify(record: &Record<'_>) -> Result<SafeBackend, Failure> {
+pub(super) async fn verify(record: &Record<'_>) -> Result<SafeBackend, Failure> {
     record.phase(Phase::Credentials);
     let sessions = &record.ctx.sessions;
-    let verified = sessions.verify(record.unit).await.map_err(|error| untrusted(&error))?;
-    if let Some(warning) = verified.warning {
-        record.note(warning);
+    let account = sessions.verify(record.unit).await.map_err(|error| untrusted(&error))?;
+    if record.unit.account_id.is_some() && !account.has_credentials() {
+        record.note("no AWS credentials were found: goes on without any, since its backend needs none");
     }
-    let account = verified.account;
     let state_account = sessions
         .verify_backend(record.unit, &account)
         .await

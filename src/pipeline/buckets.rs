@@ -126,10 +126,7 @@ impl Site<'_, '_> {
             for weakness in weaknesses {
                 self.record.ctx.events.emit(Event::Diagnostic {
                     unit: None,
-                    diagnostic: Diagnostic::warning(format!(
-                        "the state bucket `{}` is weak: {weakness}",
-                        self.s3.bucket
-                    )),
+                    diagnostic: Diagnostic::warning(weakness.to_string()),
                 });
             }
         }

@@ -110,4 +110,31 @@ impl Consent {
             Err(Failure::refused(Diagnostic::error(format!("{doing} was declined"))))
         }
     }
+
+    /// Gets consent to a write in the unit's environment as far as its protection goes: by
+    /// `--approve`, else by typing its name.
+    ///
+    /// # Errors
+    /// A refusal, when a person said no or nobody could be asked.
+    pub(super) async fn obtain_protection(
+        &self,
+        events: &Emitter,
+        unit: &Unit,
+        question: impl FnOnce() -> String,
+        doing: &str,
+    ) -> Result<(), Failure> {
+        if self.covers_protection(unit) {
+            return Ok(());
+        }
+        if let Some(refusal) = self.protection_refusal(unit, doing) {
+            return Err(refusal);
+        }
+        let environment = unit.id.environment.clone();
+        let flag = format!("--approve {environment}");
+        if events.ask(question(), Expects::Names(vec![environment]), flag).await {
+            Ok(())
+        } else {
+            Err(Failure::refused(Diagnostic::error(format!("{doing} was declined"))))
+        }
+    }
 }

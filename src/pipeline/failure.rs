@@ -1,5 +1,6 @@
 //! Why a unit did not succeed.
 
+use super::Context;
 use crate::aws::AwsError;
 use crate::journal::JournalError;
 use crate::model::{Diagnostic, Lock, UnitResult};
@@ -46,6 +47,15 @@ impl Failure {
     /// A signal came before this unit began.
     pub(super) fn not_started() -> Self {
         Self::interrupted("not started: the run was interrupted")
+    }
+
+    /// The schedule stopped before this unit: by a signal, or by `--fail-fast`.
+    pub(super) fn not_begun(ctx: &Context) -> Self {
+        if ctx.signals.is_stopping() {
+            Self::not_started()
+        } else {
+            Self::skipped("not started: another unit did not succeed, and `--fail-fast` was given")
+        }
     }
 
     fn from_diagnostic(result: UnitResult, diagnostic: Diagnostic) -> Self {

@@ -31,6 +31,16 @@ pub(super) fn plan(ctx: &Context, mode: OrderMode) -> Plan {
     }
 }
 
+/// The selected units without any order among them: commands in which none needs another.
+pub(super) fn unordered(ctx: &Context) -> Plan {
+    let units: Vec<Option<usize>> = (0..ctx.selected.len()).map(Some).collect();
+    let nodes = units.iter().map(|_| Node::default()).collect();
+    Plan {
+        schedule: Schedule { nodes, limit: ctx.parallelism, fail_fast: ctx.fail_fast },
+        units,
+    }
+}
+
 /// For each position the positions that it waits for, with the gates taken out.
 pub(super) fn upstreams(plan: &Plan, positions: usize) -> Vec<Vec<usize>> {
     let mut upstreams = vec![Vec::new(); positions];

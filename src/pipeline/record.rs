@@ -90,10 +90,12 @@ impl<'c> Record<'c> {
     }
 
     /// What was really done, as Terraform counts it at the end of an apply.
-    pub(super) fn applied(&mut self, changes: Option<Changes>) {
-        if changes.is_some() {
-            self.outcome.changes = changes;
-        }
+    pub(super) fn applied(&mut self, changes: Changes) {
+        self.outcome.changes = Some(changes);
+    }
+
+    /// The saved plan has been removed.
+    pub(super) fn plan_is_gone(&mut self) {
         self.outcome.plan_file = None;
     }
 

@@ -106,10 +106,7 @@ pub(super) fn end_unrun(work: Work<'_>, because: Option<usize>) -> Outcome {
             "not started: it waits for `{}`, which did not succeed",
             upstream.id
         )),
-        None if ctx.signals.is_stopping() => Failure::not_started(),
-        None => Failure::skipped(
-            "not started: another unit did not succeed, and `--fail-fast` was given",
-        ),
+        None => Failure::not_begun(ctx),
     };
     work.record.finish(Err(failure))
 }

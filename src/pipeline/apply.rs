@@ -1,0 +1,244 @@
+//! `tfw apply` and `tfw destroy`: exactly what was shown, and then a look at what is there.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::Context;
+use super::Initialised;
+use super::approval::{self, Approved, Doing};
+use super::failure::Failure;
+use super::guards;
+use super::order;
+use super::plan::{PlanMode, Planned, discard, plan_unit};
+use super::preflight::{self, Checked, Intent};
+use super::record::Record;
+use super::schedule::{self, Plan, Step, verdict};
+use super::states;
+use super::terraform_step::Call;
+use super::waves;
+use crate::events::Phase;
+use crate::journal::{FolderLock, Step as JournalStep, StepState};
+use crate::manifest::OrderMode;
+use crate::model::{Backend, Diagnostic, Outcome, UnitResult};
+use crate::runner::{self, Node, Schedule};
+use crate::terraform::command;
+
+/// `tfw apply`.
+pub async fn apply(ctx: &Context) {
+    let units = preflight::run(ctx, Intent::Apply).await;
+    carry_out(ctx, units, &order::plan(ctx, OrderMode::Apply), Doing::Apply).await;
+}
+
+/// `tfw destroy`.
+pub async fn destroy(ctx: &Context) {
+    let units = preflight::run(ctx, Intent::Destroy).await;
+    carry_out(ctx, units, &order::plan(ctx, OrderMode::Destroy), Doing::Destroy).await;
+}
+
+async fn carry_out<'c>(ctx: &'c Context, units: Vec<Checked<'c>>, plan: &Plan, doing: Doing) {
+    let answered = ctx.consent.auto_approve
+        && ctx.units().all(|unit| ctx.consent.covers_protection(unit));
+    if answered {
+        // Nobody is asked: each unit goes on as soon as its dependencies are done.
+        let units = units.into_iter().map(Some).collect();
+        let scheduled = schedule::run(ctx, plan, units, async |work| {
+            let outcome = match plan_unit(*work, PlanMode::of(doing)).await {
+                Ok(planned) if !planned.plan.has_changes() => planned.end_without_changes(),
+                Ok(planned) => match approval::approve(ctx, vec![planned], doing).await {
+                    Ok(approved) => one(apply_approved(ctx, approved).await),
+                    Err((plans, refusal)) => {
+                        one(plans.into_iter().map(|plan| plan.end(refusal.clone())).collect())
+                    }
+                },
+                Err(outcome) => outcome,
+            };
+            Step { verdict: verdict(&outcome), value: outcome }
+        })
+        .await;
+        schedule::outcomes(scheduled);
+    } else {
+        waves::run(ctx, plan, units, doing).await;
+    }
+}
+
+/// The outcome of a schedule's single unit.
+fn one(outcomes: Vec<Outcome>) -> Outcome {
+    outcomes.into_iter().next().unwrap_or_else(|| unreachable!("one unit, one outcome"))
+}
+
+/// Applies approved plans at once; the outcomes stand in their order. An apply that has begun is
+/// never abandoned: signals reach the child, and its end is waited for.
+pub(super) async fn apply_approved<'c>(
+    ctx: &Context,
+    approved: Vec<Approved<'c>>,
+) -> Vec<Outcome> {
+    let nodes = approved.iter().map(|_| Node::default()).collect();
+    let schedule = Schedule { nodes, limit: ctx.parallelism, fail_fast: ctx.fail_fast };
+    let slots: Vec<std::cell::Cell<Option<Approved<'c>>>> =
+        approved.into_iter().map(|unit| std::cell::Cell::new(Some(unit))).collect();
+    let slots = &slots;
+    let ended = runner::run(
+        &schedule,
+        |index| async move {
+            let outcome = match slots[index].take() {
+                Some(unit) => Some(apply_one(unit).await),
+                None => None,
+            };
+            let verdict = outcome.as_ref().map_or(runner::Verdict::NotDone, verdict);
+            (verdict, outcome)
+        },
+        ctx.signals.stopped(),
+    )
+    .await;
+    ended
+        .into_iter()
+        .zip(slots)
+        .filter_map(|(ended, slot)| match (ended, slot.take()) {
+            (runner::Ended::Finished(outcome), _) => outcome,
+            (_, Some(unit)) => {
+                discard(unit.planned.plan.saved());
+                Some(unit.planned.record.finish(Err(Failure::not_started())))
+            }
+            (_, None) => None,
+        })
+        .collect()
+}
+
+async fn apply_one(approved: Approved<'_>) -> Outcome {
+    let Planned { mut record, site, variables, plan } = approved.planned;
+    record.resume();
+    let end = async {
+        let (ctx, unit) = (record.ctx, record.unit);
+        let _turn = FolderLock::acquire(ctx.run.tfw(), &unit.folder, || {
+            record.note("waits for another apply in the same root module");
+        })
+        .await?;
+        if ctx.signals.is_stopping() {
+            return Err(Failure::not_started());
+        }
+        guards::errored_state(ctx, unit)?;
+        record.phase(Phase::Apply);
+        let begun = json!({ "plan": ctx.shown(plan.saved().path()) });
+        ctx.run.step(&unit.id, JournalStep::Apply, StepState::Begun, &begun)?;
+        let call = Call::new(command::apply(plan.saved().path()));
+        let ran = site.terraform(&mut record, call, &variables).await;
+        let state = match &ran {
+            Ok(finished) if finished.status.success() => StepState::Done,
+            _ => StepState::Failed,
+        };
+        ctx.run.step(&unit.id, JournalStep::Apply, state, &json!({}))?;
+        rescue_errored_state(&mut record);
+        let finished = ran?;
+        if finished.status.success() {
+            record.applied(finished.changes);
+            for warning in finished.diagnostics {
+                record.diagnostic(warning);
+            }
+            read_back(&mut record, &site).await
+        } else {
+            let failure = finished.failure("terraform apply");
+            left_lock(&mut record, &site, &failure).await;
+            Err(failure)
+        }
+    }
+    .await;
+    discard(plan.saved());
+    record.plan_is_gone();
+    record.finish(end)
+}
+
+/// Terraform writes a state that it could not save into its working directory, where the next
+/// failing apply would overwrite it. It goes into the run's folder at once.
+fn rescue_errored_state(record: &mut Record<'_>) {
+    let (ctx, unit) = (record.ctx, record.unit);
+    let file = unit.folder.join("errored.tfstate");
+    if !file.exists() {
+        return;
+    }
+    let safe = ctx.run.folder().join(format!("{}.errored.tfstate", unit.id.file_stem()));
+    // Across file systems a rename does not work; a copy does.
+    let moved = fs::rename(&file, &safe)
+        .or_else(|_| fs::copy(&file, &safe).and_then(|_| fs::remove_file(&file)));
+    let (place, problem) = match moved {
+        Ok(()) => (safe, None),
+        Err(error) => (file, Some(error)),
+    };
+    let mut diagnostic = Diagnostic::error(format!(
+        "Terraform could not save the state of `{}`; it is in `{}`",
+        unit.id,
+        ctx.shown(&place)
+    ));
+    if let Some(error) = problem {
+        diagnostic = diagnostic.with_detail(format!(
+            "it could not be moved away ({}): nothing may be applied in that folder before it is pushed",
+            crate::model::describe_io(&error)
+        ));
+    }
+    record.diagnostic(diagnostic.with_hint(format!(
+        "`tfw exec {} -- state push {}` saves it",
+        unit.id,
+        shlex::try_quote(&place.display().to_string()).unwrap_or_default()
+    )));
+}
+
+/// After an apply: the state is there, and nobody holds its lock. A refused deletion of the lock
+/// is silent in Terraform: it ends with 0 (1.11.4).
+async fn read_back(
+    record: &mut Record<'_>,
+    site: &Initialised,
+) -> Result<(), Failure> {
+    let unit = record.unit;
+    if matches!(unit.backend, Backend::Other(_)) {
+        return Ok(());
+    }
+    let store = states::open(unit, site.backend().state_account()).await?;
+    match store.read().await {
+        Ok(Some(version)) => record.detail(format!(
+            "the state has serial {} and {} resources",
+            version.document.serial,
+            version.document.resource_count()
+        )),
+        Ok(None) => {
+            return Err(Failure::failed(
+                Diagnostic::error(format!(
+                    "Terraform says that it applied the plan, and there is no state in {}",
+                    store.place()
+                ))
+                .with_hint("look at the log and the bucket before you apply again"),
+            ));
+        }
+        Err(error) => return Err(states::unreadable(&error)),
+    }
+    warn_of_lock(record, site).await;
+    Ok(())
+}
+
+/// After an apply that did not succeed: a lock that is left is named, with its way out.
+async fn left_lock(record: &mut Record<'_>, site: &Initialised, failure: &Failure) {
+    // One that was held before is somebody else's, and told about already.
+    if failure.result != UnitResult::Locked {
+        warn_of_lock(record, site).await;
+    }
+}
+
+async fn warn_of_lock(record: &mut Record<'_>, site: &Initialised) {
+    let unit = record.unit;
+    match states::lock_holder(unit, site.backend().state_account()).await {
+        Ok(None) => {}
+        Ok(Some(lock)) => record.diagnostic(
+            Diagnostic::warning(format!(
+                "a state lock is left: {} by {} since {} (id {})",
+                lock.operation, lock.who, lock.created, lock.id
+            ))
+            .with_hint(format!(
+                "if nothing runs any more, `tfw exec {} -- force-unlock {}` releases it",
+                unit.id, lock.id
+            )),
+        ),
+        Err(failure) => record.diagnostic(Diagnostic::warning(format!(
+            "whether a state lock is left is not known: {}",
+            failure.reason
+        ))),
+    }
+}

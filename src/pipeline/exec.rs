@@ -1,0 +1,272 @@
+//! `tfw exec`: a hand-typed subcommand, with what tfw would have given it.
+
+use std::ffi::OsString;
+
+use serde_json::json;
+
+use super::Context;
+use super::Initialised;
+use super::failure::Failure;
+use super::guards;
+use super::initialise::{initialise, prepare_only};
+use super::inputs::{self, Missing};
+use super::preflight::{self, Checked, Intent, Work};
+use super::record::Record;
+use super::terraform_step::{self, Surroundings, Variables};
+use crate::journal::{FolderLock, Step as JournalStep, StepState};
+use crate::process::{Foreground, Forward, SpawnError};
+
+/// Subcommands that read: they need no name of a protected environment.
+const READING: &[&[&str]] = &[
+    &["plan"],
+    &["show"],
+    &["output"],
+    &["validate"],
+    &["state", "list"],
+    &["state", "show"],
+    &["state", "pull"],
+    &["console"],
+    &["providers"],
+    &["version"],
+    &["graph"],
+];
+
+/// Subcommands that take `-var-file`, each by a `TF_CLI_ARGS_…` of its own.
+const TAKING_VAR_FILES: &[&str] =
+    &["plan", "apply", "destroy", "refresh", "import", "console", "test"];
+
+/// A subcommand of Terraform and its arguments.
+#[derive(Debug, Clone)]
+pub struct Exec {
+    arguments: Vec<String>,
+}
+
+/// A command line that `exec` does not take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotExecutable {
+    /// `-chdir` would run with this unit's credentials in another unit's folder.
+    #[error("`{0}` would run with this unit's credentials and state in another folder")]
+    OtherFolder(String),
+    /// Only options, or nothing.
+    #[error("there is no subcommand after `--`")]
+    NoSubcommand,
+}
+
+impl NotExecutable {
+    /// What to do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::OtherFolder(_) => "name the other unit in place of `-chdir`".to_owned(),
+            Self::NoSubcommand => "type one, as in `tfw exec dev -- state list`".to_owned(),
+        }
+    }
+}
+
+impl Exec {
+    /// Reads what stands after `--`.
+    ///
+    /// # Errors
+    /// There is no subcommand, or an option before it that leads elsewhere.
+    pub fn parse(arguments: Vec<String>) -> Result<Self, NotExecutable> {
+        let first = arguments.iter().position(|argument| !argument.starts_with('-'));
+        let options = &arguments[..first.unwrap_or(arguments.len())];
+        if let Some(elsewhere) = options.iter().find(|option| {
+            option.trim_start_matches('-').starts_with("chdir")
+        }) {
+            return Err(NotExecutable::OtherFolder(elsewhere.clone()));
+        }
+        match first {
+            Some(_) => Ok(Self { arguments }),
+            None => Err(NotExecutable::NoSubcommand),
+        }
+    }
+
+    /// The subcommand and what follows it.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.arguments.iter().map(String::as_str).skip_while(|word| word.starts_with('-'))
+    }
+
+    fn subcommand(&self) -> &str {
+        self.words().next().unwrap_or_default()
+    }
+
+    /// Whether it only reads.
+    fn reads(&self) -> bool {
+        READING.iter().any(|reading| self.words().take(reading.len()).eq(reading.iter().copied()))
+    }
+
+    /// A saved plan has its variables in it, and takes no others.
+    fn applies_saved_plan(&self) -> bool {
+        self.subcommand() == "apply" && self.words().skip(1).any(|word| !word.starts_with('-'))
+    }
+}
+
+/// Runs a subcommand on the one selected unit; gives its exit code. `None`: it did not come to
+/// that, and the unit's outcome says why.
+pub async fn exec(ctx: &Context, command: Exec) -> Option<u8> {
+    let intent = if command.reads() { Intent::Read } else { Intent::ExecWrite };
+    let unit = preflight::run(ctx, intent).await.into_iter().next()?;
+    let Checked::Ready(work) = unit else { return None };
+    let Work { mut record, module, backend } = *work;
+    if !command.reads() {
+        if let Err(refusal) = consent(ctx, &record, &command).await {
+            record.finish(Err(refusal));
+            return None;
+        }
+    }
+    let ran = async {
+        // A hand-typed init is the init: it gets the configuration, and nothing runs before it.
+        let site = if command.subcommand() == "init" {
+            prepare_only(&mut record, &module, backend)?
+        } else {
+            initialise(&mut record, &module, backend).await?
+        };
+        run(&mut record, &site, &command).await
+    }
+    .await;
+    match ran {
+        Ok(code) => {
+            record.finish(Ok(()));
+            Some(code)
+        }
+        Err(failure) => {
+            record.finish(Err(failure));
+            None
+        }
+    }
+}
+
+/// In a protected environment whatever may write takes the environment's name.
+async fn consent(ctx: &Context, record: &Record<'_>, command: &Exec) -> Result<(), Failure> {
+    let unit = record.unit;
+    let question = || {
+        format!(
+            "tfw will run `terraform {}` on `{}`, in account {}",
+            command.arguments.join(" "),
+            unit.id,
+            unit.account_id.as_ref().map_or("(none)", |account| account.as_str()),
+        )
+    };
+    ctx.consent.obtain_protection(&ctx.events, unit, question, "writing").await
+}
+
+async fn run(
+    record: &mut Record<'_>,
+    site: &Initialised,
+    command: &Exec,
+) -> Result<u8, Failure> {
+    let (ctx, unit) = (record.ctx, record.unit);
+    let variables = match command.subcommand() {
+        "plan" | "apply" | "destroy" | "refresh" | "import" | "console" | "test" => {
+            inputs::variables(record, Missing::Fail).await?
+        }
+        _ => Variables::default(),
+    };
+    let surroundings = Surroundings {
+        data_dir: site.data_dir(),
+        plugin_cache: site.plugin_cache(),
+        variables: &variables,
+    };
+    let mut env =
+        terraform_step::environment(ctx, unit, site.backend().account(), surroundings).await?;
+    for (name, value) in injected_arguments(record, site, command) {
+        env.set(name, value);
+    }
+    // An apply may leave `errored.tfstate` behind, so it takes its turn with tfw's own applies.
+    let _turn = if command.reads() {
+        None
+    } else {
+        // `state push errored.tfstate` is the way out of it.
+        if matches!(command.subcommand(), "apply" | "destroy") {
+            guards::errored_state(ctx, unit)?;
+        }
+        Some(
+            FolderLock::acquire(ctx.run.tfw(), &unit.folder, || {
+                record.note("waits for an apply in the same root module");
+            })
+            .await?,
+        )
+    };
+    let detail = json!({ "arguments": command.arguments });
+    ctx.run.step(&unit.id, JournalStep::Exec, StepState::Begun, &detail)?;
+    let foreground = Foreground {
+        program: ctx.terraform.path().to_owned(),
+        args: command.arguments.iter().map(OsString::from).collect(),
+        env,
+        folder: unit.folder.clone(),
+        forward: Forward::Interrupt,
+    };
+    let status = foreground.run(&ctx.signals).await.map_err(|error| match error {
+        SpawnError::Stopping { .. } => Failure::not_started(),
+        error => Failure::fact(error.to_string(), error.hint(), false),
+    })?;
+    let state = if status.success() { StepState::Done } else { StepState::Failed };
+    ctx.run.step(&unit.id, JournalStep::Exec, state, &json!({}))?;
+    Ok(status.shell_code())
+}
+
+/// What tfw would have put on the command line itself, where a hand-typed one finds it.
+fn injected_arguments(
+    record: &Record<'_>,
+    site: &Initialised,
+    command: &Exec,
+) -> Vec<(String, String)> {
+    let quoted = |option: String| {
+        shlex::try_quote(&option).map(std::borrow::Cow::into_owned).unwrap_or(option)
+    };
+    let mut injected = Vec::new();
+    if let Some(backend_config) = site.backend_config() {
+        let option = format!("-backend-config={}", backend_config.display());
+        injected.push(("TF_CLI_ARGS_init".to_owned(), quoted(option)));
+    }
+    let var_files: Vec<String> = record
+        .unit
+        .var_files
+        .iter()
+        .map(|file| quoted(format!("-var-file={}", file.display())))
+        .collect();
+    if !var_files.is_empty() {
+        for subcommand in TAKING_VAR_FILES {
+            if *subcommand == "apply" && command.applies_saved_plan() {
+                continue;
+            }
+            injected.push((format!("TF_CLI_ARGS_{subcommand}"), var_files.join(" ")));
+        }
+    }
+    injected
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exec(line: &str) -> Result<Exec, NotExecutable> {
+        Exec::parse(line.split_whitespace().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn reading_subcommands_are_told_from_writing_ones() {
+        for line in ["plan", "state list", "state pull", "output -json", "-no-color show", "graph"] {
+            assert!(exec(line).expect("a subcommand").reads(), "{line}");
+        }
+        for line in ["apply", "state rm x", "state push f", "import a b", "force-unlock id", "taint x", "init", "state", "workspace new x"] {
+            assert!(!exec(line).expect("a subcommand").reads(), "{line}");
+        }
+    }
+
+    #[test]
+    fn another_folder_and_no_subcommand_are_not_taken() {
+        assert_eq!(
+            exec("-chdir=../prod apply").expect_err("another folder"),
+            NotExecutable::OtherFolder("-chdir=../prod".to_owned())
+        );
+        assert!(matches!(exec("--chdir=x plan"), Err(NotExecutable::OtherFolder(_))));
+        assert_eq!(exec("-no-color").expect_err("nothing"), NotExecutable::NoSubcommand);
+    }
+
+    #[test]
+    fn a_saved_plan_takes_no_var_files() {
+        assert!(exec("apply -input=false tfplan").expect("a subcommand").applies_saved_plan());
+        assert!(!exec("apply -auto-approve").expect("a subcommand").applies_saved_plan());
+    }
+}

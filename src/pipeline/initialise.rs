@@ -1,0 +1,253 @@
+//! `terraform init`, and the proof that it need not run.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::Context;
+use super::SafeBackend;
+use super::failure::Failure;
+use super::fingerprint::Fingerprint;
+use super::order;
+use super::plugin_cache;
+use super::preflight::{self, Intent, Work};
+use super::record::Record;
+use super::retry::Tries;
+use super::schedule::{self, Step, verdict};
+use super::terraform_step::{self, Call, Finished, Surroundings, Variables};
+use crate::events::Phase;
+use crate::journal::{
+    JournalError, Step as JournalStep, StepState, make_private_folder, write_private,
+};
+use crate::model::{InitRun, Unit};
+use crate::root_module::RootModule;
+use crate::terraform::{InitOptions, Recorded, backend_config, command};
+
+/// A root module that is initialised for the unit's backend and workspace. Only [`initialise`]
+/// makes it.
+#[derive(Debug)]
+pub struct Initialised {
+    backend: SafeBackend,
+    data_dir: PathBuf,
+    plugin_cache: PathBuf,
+    backend_config: Option<PathBuf>,
+}
+
+impl Initialised {
+    pub(super) fn backend(&self) -> &SafeBackend {
+        &self.backend
+    }
+
+    pub(super) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    pub(super) fn plugin_cache(&self) -> &Path {
+        &self.plugin_cache
+    }
+
+    /// The generated file for `-backend-config`; `None` where there is nothing to configure.
+    pub(super) fn backend_config(&self) -> Option<&Path> {
+        self.backend_config.as_deref()
+    }
+
+    /// Runs Terraform with the unit's credentials.
+    pub(super) async fn terraform(
+        &self,
+        record: &mut Record<'_>,
+        call: Call,
+        variables: &Variables,
+    ) -> Result<Finished, Failure> {
+        let surroundings = Surroundings {
+            data_dir: &self.data_dir,
+            plugin_cache: &self.plugin_cache,
+            variables,
+        };
+        terraform_step::run(record, self.backend.account(), surroundings, call).await
+    }
+}
+
+/// `tfw init`.
+pub async fn init(ctx: &Context) {
+    let units = preflight::run(ctx, Intent::Init).await;
+    let plan = order::unordered(ctx);
+    let scheduled =
+        schedule::run(ctx, &plan, units.into_iter().map(Some).collect(), async |work| {
+            let Work { mut record, module, backend } = *work;
+            record.resume();
+            let end = run_init(&mut record, &module, backend).await.map(drop);
+            let outcome = record.finish(end);
+            Step { verdict: verdict(&outcome), value: outcome }
+        })
+        .await;
+    schedule::outcomes(scheduled);
+}
+
+/// Initialises where needed.
+pub(super) async fn initialise(
+    record: &mut Record<'_>,
+    module: &RootModule,
+    backend: SafeBackend,
+) -> Result<Initialised, Failure> {
+    let site = Site::new(record, module);
+    if site.is_current(record.ctx, record.unit, module) {
+        record.init(InitRun::Skipped);
+        return Ok(site.initialised(record.ctx, backend));
+    }
+    run_init(record, module, backend).await
+}
+
+/// Initialises, needed or not.
+pub(super) async fn run_init(
+    record: &mut Record<'_>,
+    module: &RootModule,
+    backend: SafeBackend,
+) -> Result<Initialised, Failure> {
+    let site = Site::new(record, module);
+    let (ctx, unit) = (record.ctx, record.unit);
+    record.phase(Phase::Init);
+    record.init(InitRun::Ran);
+    site.write_config(ctx, unit)?;
+    ctx.run.step(&unit.id, JournalStep::Init, StepState::Begun, &json!({}))?;
+    let end = site.init_with_retries(record, &backend).await;
+    let state = if end.is_ok() { StepState::Done } else { StepState::Failed };
+    ctx.run.step(&unit.id, JournalStep::Init, state, &json!({}))?;
+    end?;
+    // The init may have written the lock file, which is part of the fingerprint.
+    Fingerprint::take(ctx, unit, module, &site.config).record(ctx, unit)?;
+    Ok(site.initialised(ctx, backend))
+}
+
+/// Gets a root module ready for an init that somebody else types.
+pub(super) fn prepare_only(
+    record: &mut Record<'_>,
+    module: &RootModule,
+    backend: SafeBackend,
+) -> Result<Initialised, Failure> {
+    let site = Site::new(record, module);
+    site.write_config(record.ctx, record.unit)?;
+    Ok(site.initialised(record.ctx, backend))
+}
+
+/// Where an init works, and with what.
+struct Site {
+    data_dir: PathBuf,
+    backend_config: PathBuf,
+    config: String,
+}
+
+impl Site {
+    fn new(record: &Record<'_>, module: &RootModule) -> Self {
+        let (ctx, unit) = (record.ctx, record.unit);
+        // Without a block in the root module there is nothing that Terraform could configure: the
+        // guards let that pass for the local backend's defaults alone.
+        let config = match module.backend {
+            Some(_) => backend_config::render(&unit.backend),
+            None => String::new(),
+        };
+        Self {
+            data_dir: ctx.data_dir(unit),
+            backend_config: ctx.run.tfw().data(&unit.id).join("backend.tfbackend"),
+            config,
+        }
+    }
+
+    fn write_config(&self, ctx: &Context, unit: &Unit) -> Result<(), JournalError> {
+        make_private_folder(&ctx.run.tfw().data(&unit.id))?;
+        write_private(&self.backend_config, self.config.as_bytes())
+    }
+
+    fn initialised(self, ctx: &Context, backend: SafeBackend) -> Initialised {
+        Initialised {
+            backend,
+            plugin_cache: plugin_cache::shared(ctx),
+            data_dir: self.data_dir,
+            backend_config: (!self.config.is_empty()).then_some(self.backend_config),
+        }
+    }
+
+    /// Whether the last init was of the same things, and what it made is still there.
+    fn is_current(&self, ctx: &Context, unit: &Unit, module: &RootModule) -> bool {
+        Fingerprint::take(ctx, unit, module, &self.config).is_recorded(ctx, unit)
+            && Recorded::read(&self.data_dir).is_ok_and(|recorded| {
+                recorded.location_differences(&unit.backend).is_empty()
+                    && recorded.is_complete(&unit.folder)
+            })
+    }
+
+    async fn init_with_retries(
+        &self,
+        record: &mut Record<'_>,
+        backend: &SafeBackend,
+    ) -> Result<(), Failure> {
+        let mut tries = Tries::default();
+        loop {
+            let finished = self.init_once(record, backend).await?;
+            if finished.status.success() {
+                for warning in finished.diagnostics {
+                    record.diagnostic(warning);
+                }
+                break;
+            }
+            if !tries.again(record, "terraform init", &finished).await {
+                return Err(finished.failure("terraform init"));
+            }
+        }
+        self.select_workspace(record, backend).await
+    }
+
+    async fn init_once(
+        &self,
+        record: &mut Record<'_>,
+        backend: &SafeBackend,
+    ) -> Result<Finished, Failure> {
+        let (ctx, unit) = (record.ctx, record.unit);
+        let cache = plugin_cache::choose(ctx, unit).await?;
+        let recorded = Recorded::read(&self.data_dir).ok();
+        let options = InitOptions {
+            backend_config: (!self.config.is_empty()).then_some(self.backend_config.as_path()),
+            // The guards have seen that the place is the same; what else changed (encryption, the
+            // lock) is for Terraform to take over without moving anything.
+            reconfigure: recorded.is_some_and(|recorded| recorded.has_backend()),
+            ..InitOptions::default()
+        };
+        let call = Call::new(command::init(&ctx.terraform, &options));
+        let surroundings = Surroundings {
+            data_dir: &self.data_dir,
+            plugin_cache: cache.folder(),
+            variables: &Variables::default(),
+        };
+        let finished =
+            terraform_step::run(record, backend.account(), surroundings, call).await?;
+        if finished.status.success() {
+            cache.adopt(&self.data_dir)?;
+        }
+        Ok(finished)
+    }
+
+    /// Terraform's init leaves the workspace that was selected; a fresh one has `default`.
+    async fn select_workspace(
+        &self,
+        record: &mut Record<'_>,
+        backend: &SafeBackend,
+    ) -> Result<(), Failure> {
+        let (ctx, unit) = (record.ctx, record.unit);
+        let workspace = unit.backend.workspace();
+        let selected = Recorded::read(&self.data_dir)
+            .map_or_else(|_| String::new(), |recorded| recorded.workspace().to_owned());
+        if selected == workspace.as_str() {
+            return Ok(());
+        }
+        let call = Call::new(command::select_workspace(workspace.as_str()));
+        let surroundings = Surroundings {
+            data_dir: &self.data_dir,
+            plugin_cache: &plugin_cache::shared(ctx),
+            variables: &Variables::default(),
+        };
+        terraform_step::run(record, backend.account(), surroundings, call)
+            .await?
+            .succeeded("terraform workspace select")
+            .map(drop)
+    }
+}
+

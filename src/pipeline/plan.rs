@@ -1,0 +1,275 @@
+//! `tfw plan`, and the saved plan of one unit.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::Context;
+use super::Initialised;
+use super::approval::Doing;
+use super::failure::Failure;
+use super::initialise::{initialise, run_init};
+use super::inputs::{self, Missing};
+use super::order;
+use super::preflight::{self, Intent, Work};
+use super::record::Record;
+use super::retry::Tries;
+use super::schedule::{self, Step};
+use super::terraform_step::{Call, Finished, Variables};
+use crate::events::{Event, Phase};
+use crate::journal::{Step as JournalStep, StepState, remove_if_there};
+use crate::manifest::{self, OrderMode};
+use crate::model::{Changes, Diagnostic, Outcome, ResourceChange, UnitResult};
+use crate::process::Status;
+use crate::runner::Verdict;
+use crate::terraform::{PlanDocument, PlanKind, PlanOptions, command, diagnostics};
+
+/// A plan on disk, and what is in it. Only [`plan_unit`] makes it.
+#[derive(Debug)]
+pub struct SavedPlan {
+    path: PathBuf,
+    changes: Changes,
+    differs: bool,
+}
+
+impl SavedPlan {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn changes(&self) -> Changes {
+        self.changes
+    }
+
+    /// Whether there is anything to apply, by Terraform's detailed exit status.
+    pub(super) fn has_changes(&self) -> bool {
+        self.differs
+    }
+}
+
+/// A unit that has been planned: all that an apply of it needs.
+#[derive(Debug)]
+pub(super) struct Planned<'c, P> {
+    pub(super) record: Record<'c>,
+    pub(super) site: Initialised,
+    pub(super) variables: Variables,
+    pub(super) plan: P,
+}
+
+impl<'c, P> Planned<'c, P> {
+    pub(super) fn map<Q>(self, change: impl FnOnce(P) -> Q) -> Planned<'c, Q> {
+        let Self { record, site, variables, plan } = self;
+        Planned { record, site, variables, plan: change(plan) }
+    }
+}
+
+impl Planned<'_, SavedPlan> {
+    /// Ends a unit whose plan is not to be applied.
+    pub(super) fn end(self, failure: Failure) -> Outcome {
+        self.record.finish(Err(failure))
+    }
+
+    /// Ends a unit that has nothing to apply.
+    pub(super) fn end_without_changes(self) -> Outcome {
+        self.record.finish(Ok(()))
+    }
+}
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PlanMode {
+    /// To be looked at.
+    Plan,
+    /// To be applied.
+    Apply,
+    /// To be applied, and to destroy.
+    Destroy,
+}
+
+impl PlanMode {
+    pub(super) fn of(doing: Doing) -> Self {
+        match doing {
+            Doing::Apply => Self::Apply,
+            Doing::Destroy => Self::Destroy,
+        }
+    }
+
+    fn missing(self) -> Missing {
+        match self {
+            Self::Plan => Missing::Skip,
+            Self::Apply | Self::Destroy => Missing::Fail,
+        }
+    }
+
+    fn kind(self) -> PlanKind {
+        match self {
+            Self::Plan | Self::Apply => PlanKind::Normal,
+            Self::Destroy => PlanKind::Destroy,
+        }
+    }
+}
+
+/// `tfw plan`.
+pub async fn plan(ctx: &Context) {
+    let units = preflight::run(ctx, Intent::Plan).await;
+    let schedule = order::plan(ctx, OrderMode::InputsOnly);
+    let units = units.into_iter().map(Some).collect();
+    let scheduled = schedule::run(ctx, &schedule, units, async |work| {
+        let outcome = match plan_unit(*work, PlanMode::Plan).await {
+            Ok(planned) => planned.record.finish(Ok(())),
+            Err(outcome) => outcome,
+        };
+        // A unit that was skipped for want of an output holds nobody up: what is downstream finds
+        // out itself whether the outputs that it needs are there.
+        let verdict = match outcome.result {
+            UnitResult::Succeeded | UnitResult::Skipped => Verdict::Done,
+            _ => Verdict::NotDone,
+        };
+        Step { verdict, value: outcome }
+    })
+    .await;
+    tell_provisional(ctx, &schedule::outcomes(scheduled));
+}
+
+/// A plan whose upstream has changes that are not applied yet may be another one after that.
+fn tell_provisional(ctx: &Context, outcomes: &[Option<Outcome>]) {
+    let units = &ctx.project.units;
+    let changing: Vec<usize> = ctx
+        .selected
+        .iter()
+        .zip(outcomes)
+        .filter(|(_, outcome)| outcome.as_ref().is_some_and(|outcome| outcome.differs))
+        .map(|(&index, _)| index)
+        .collect();
+    let planned = ctx.selected.iter().zip(outcomes).filter(|(_, outcome)| {
+        outcome.as_ref().is_some_and(|outcome| outcome.result == UnitResult::Succeeded)
+    });
+    for (&index, _) in planned {
+        let upstreams = manifest::all_upstreams(&ctx.project, index);
+        if let Some(&because) = changing.iter().find(|changing| upstreams.contains(changing)) {
+            ctx.events.emit(Event::Provisional {
+                unit: units[index].id.clone(),
+                because: units[because].id.clone(),
+            });
+        }
+    }
+}
+
+/// Initialises a unit where needed, and plans it. A unit that cannot be planned ends here.
+pub(super) async fn plan_unit(
+    work: Work<'_>,
+    mode: PlanMode,
+) -> Result<Planned<'_, SavedPlan>, Outcome> {
+    let Work { mut record, module, backend } = work;
+    record.resume();
+    let planned = async {
+        let mut site = initialise(&mut record, &module, backend.clone()).await?;
+        let variables = inputs::variables(&mut record, mode.missing()).await?;
+        let path = record.ctx.run.plan_file(&record.unit.id)?;
+        record.phase(Phase::Plan);
+        let mut finished = run_plan(&mut record, &site, &variables, &path, mode).await?;
+        if diagnostics::init_needed(&finished.diagnostics) {
+            record.note("Terraform says that an init is needed after all");
+            site = run_init(&mut record, &module, backend).await?;
+            finished = run_plan(&mut record, &site, &variables, &path, mode).await?;
+        }
+        let plan = saved(&mut record, &site, finished, path).await?;
+        Ok((site, variables, plan))
+    }
+    .await;
+    match planned {
+        Ok((site, variables, plan)) => {
+            record.pause();
+            Ok(Planned { record, site, variables, plan })
+        }
+        Err(failure) => Err(record.finish(Err(failure))),
+    }
+}
+
+async fn run_plan(
+    record: &mut Record<'_>,
+    site: &Initialised,
+    variables: &Variables,
+    path: &Path,
+    mode: PlanMode,
+) -> Result<Finished, Failure> {
+    let (ctx, unit) = (record.ctx, record.unit);
+    ctx.run.step(&unit.id, JournalStep::Plan, StepState::Begun, &json!({}))?;
+    let mut tries = Tries::default();
+    let finished = loop {
+        let options = PlanOptions {
+            kind: mode.kind(),
+            out: path,
+            lock_timeout: unit.lock_timeout,
+            var_files: &unit.var_files,
+        };
+        let call = Call::new(command::plan(&options));
+        let finished = site.terraform(record, call, variables).await?;
+        if is_plan(finished.status) || !tries.again(record, "terraform plan", &finished).await {
+            break finished;
+        }
+    };
+    let state = if is_plan(finished.status) { StepState::Done } else { StepState::Failed };
+    ctx.run.step(&unit.id, JournalStep::Plan, state, &json!({}))?;
+    Ok(finished)
+}
+
+/// `-detailed-exitcode`: 0 without changes, 2 with.
+fn is_plan(status: Status) -> bool {
+    matches!(status, Status::Code(0 | 2))
+}
+
+/// Keeps a plan that has changes, and shows it.
+async fn saved(
+    record: &mut Record<'_>,
+    site: &Initialised,
+    finished: Finished,
+    path: PathBuf,
+) -> Result<SavedPlan, Failure> {
+    if !is_plan(finished.status) {
+        return Err(finished.failure("terraform plan"));
+    }
+    let differs = finished.status == Status::Code(2);
+    let changes = finished.changes;
+    for warning in finished.diagnostics {
+        record.diagnostic(warning);
+    }
+    let (resources, outputs) = if differs {
+        review(record, site, &path).await?
+    } else {
+        remove_if_there(&path)?;
+        (Vec::new(), Vec::new())
+    };
+    let plan_file = differs.then(|| record.ctx.shown(&path));
+    record.planned(changes, differs, plan_file);
+    record.ctx.events.emit(Event::Planned {
+        unit: record.unit.id.clone(),
+        changes,
+        resources,
+        outputs,
+    });
+    Ok(SavedPlan { path, changes, differs })
+}
+
+/// What a person reviews: each resource, attribute by attribute. The document holds secrets in
+/// plain text, so it goes into no file.
+async fn review(
+    record: &mut Record<'_>,
+    site: &Initialised,
+    path: &Path,
+) -> Result<(Vec<ResourceChange>, Vec<String>), Failure> {
+    let call = Call::new(command::show(path)).private();
+    let finished = site.terraform(record, call, &Variables::default()).await?;
+    let finished = finished.succeeded("terraform show")?;
+    let document = PlanDocument::parse(finished.private_output()).map_err(|error| {
+        Failure::failed(Diagnostic::error(format!("`terraform show -json`: {error}")))
+    })?;
+    Ok((document.resources(), document.outputs()))
+}
+
+/// Removes a plan that has been applied, or never can be.
+pub(super) fn discard(plan: &SavedPlan) {
+    // It is private and pruned with its run; a plan that cannot be removed is no failed apply.
+    let _ = fs::remove_file(&plan.path);
+}

@@ -1,0 +1,234 @@
+//! One Terraform process of one unit: its environment, its log, what it said.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::Write as _;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::Context;
+use super::failure::Failure;
+use super::inputs::encode;
+use super::record::Record;
+use crate::aws::VerifiedAccount;
+use crate::events::Event;
+use crate::journal::{JournalError, append_private};
+use crate::model::{Changes, Diagnostic, Severity, Unit, UnitResult};
+use crate::process::{self, Exit, Output, Spec, SpawnError, Status};
+use crate::terraform::{
+    ChildSettings, Delivered, Fact, OutputReader, child_environment, diagnostics,
+};
+
+/// What to run.
+#[derive(Debug)]
+pub(super) struct Call {
+    arguments: Vec<OsString>,
+    private: bool,
+}
+
+impl Call {
+    /// A subcommand whose output goes into the unit's log.
+    pub(super) fn new(arguments: Vec<OsString>) -> Self {
+        Self { arguments, private: false }
+    }
+
+    /// Keeps its stdout out of every file: it holds values.
+    #[must_use]
+    pub(super) fn private(mut self) -> Self {
+        self.private = true;
+        self
+    }
+}
+
+/// The `TF_VAR_*` of a child. `Debug` shows names only: values may be sensitive outputs.
+#[derive(Clone, Default)]
+pub(super) struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    /// Sets a variable, over one of the same name.
+    pub(super) fn set(&mut self, name: &str, value: &Value) {
+        self.0.insert(name.to_owned(), encode(value));
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Where a child works, beside its credentials.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pub(super) data_dir: &'a Path,
+    pub(super) plugin_cache: &'a Path,
+    pub(super) variables: &'a Variables,
+}
+
+/// What a Terraform process did.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) status: Status,
+    interrupted: bool,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) changes: Changes,
+    private: Vec<u8>,
+}
+
+/// The complete environment of a child of a unit.
+///
+/// # Errors
+/// The session has ended and cannot be renewed.
+pub(super) async fn environment(
+    ctx: &Context,
+    unit: &Unit,
+    account: &VerifiedAccount,
+    surroundings: Surroundings<'_>,
+) -> Result<process::Variables, Failure> {
+    let session = account
+        .session()
+        .await
+        .map_err(|error| Failure::aws("getting credentials for Terraform", &error))?;
+    let delivered = session.map(|session| Delivered {
+        access_key_id: session.access_key_id,
+        secret_access_key: session.secret_access_key,
+        session_token: session.session_token,
+    });
+    let empty_file = ctx.run.tfw().empty_file()?;
+    let child = child_environment(
+        &ctx.inherited,
+        &ChildSettings {
+            credentials: delivered.as_ref(),
+            region: unit.region.as_ref().map(crate::model::Region::as_str),
+            empty_file: &empty_file,
+            data_dir: surroundings.data_dir,
+            plugin_cache: surroundings.plugin_cache,
+            variables: &surroundings.variables.iter().collect::<Vec<_>>(),
+            extra: &unit.env,
+        },
+    );
+    Ok(child.variables)
+}
+
+/// Runs Terraform in a unit's root module to its end. A failed run is no error here: the caller
+/// reads [`Finished`].
+///
+/// # Errors
+/// It could not be started or followed, or the run is being stopped.
+pub(super) async fn run(
+    record: &mut Record<'_>,
+    account: &VerifiedAccount,
+    surroundings: Surroundings<'_>,
+    call: Call,
+) -> Result<Finished, Failure> {
+    let (ctx, unit) = (record.ctx, record.unit);
+    let env = environment(ctx, unit, account, surroundings).await?;
+    let log = ctx.run.log(&unit.id);
+    write_heading(&log, &call.arguments)?;
+    record.has_log();
+    record.detail(format!("runs terraform {}", shown(&call.arguments)));
+    let stdout = if call.private { Output::Private } else { Output::Log(log.clone()) };
+    let spec = Spec {
+        program: ctx.terraform.path().to_owned(),
+        args: call.arguments,
+        env,
+        folder: unit.folder.clone(),
+        stdout,
+        stderr: Output::Log(log),
+    };
+    let mut reader = OutputReader::new(&ctx.shown(&unit.folder));
+    let exit = process::run(spec, &ctx.signals, |line| {
+        if let Some(Fact::Resource { address, action, progress }) = reader.line(line) {
+            ctx.events.emit(Event::Resource {
+                unit: unit.id.clone(),
+                address,
+                action,
+                progress,
+            });
+        }
+    })
+    .await
+    .map_err(|error| not_run(&error))?;
+    let Exit { status, interrupted, stdout, .. } = exit;
+    let collected = reader.finish();
+    Ok(Finished {
+        status,
+        interrupted,
+        diagnostics: collected.diagnostics,
+        changes: collected.changes,
+        private: stdout.bytes().to_vec(),
+    })
+}
+
+/// The line in the log that says what follows.
+fn write_heading(log: &Path, arguments: &[OsString]) -> Result<(), JournalError> {
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+    let mut file = append_private(log)?;
+    writeln!(file, "# {now} terraform {}", shown(arguments)).map_err(|source| JournalError {
+        doing: "write",
+        path: log.to_owned(),
+        source,
+    })
+}
+
+/// Arguments as a person would type them. None of them is a secret: secrets go by environment.
+fn shown(arguments: &[OsString]) -> String {
+    let words: Vec<String> =
+        arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+}
+
+fn not_run(error: &SpawnError) -> Failure {
+    match error {
+        SpawnError::Stopping { .. } => Failure::not_started(),
+        error => Failure::fact(error.to_string(), error.hint(), false),
+    }
+}
+
+impl Finished {
+    /// What was kept from the log.
+    pub(super) fn private_output(&self) -> &[u8] {
+        &self.private
+    }
+
+    /// Itself, where Terraform ended with 0.
+    pub(super) fn succeeded(self, command: &str) -> Result<Self, Failure> {
+        if self.status.success() { Ok(self) } else { Err(self.failure(command)) }
+    }
+
+    /// The failure that this run is: locked, interrupted or failed.
+    pub(super) fn failure(self, command: &str) -> Failure {
+        let first = self.diagnostics.iter().find(|each| each.severity == Severity::Error);
+        let what = first.map_or_else(|| self.status.to_string(), |each| each.summary.clone());
+        let lock = diagnostics::lock_held(&self.diagnostics);
+        let (result, reason) = if self.interrupted {
+            (UnitResult::Interrupted, format!("`{command}` was interrupted ({})", self.status))
+        } else if let Some(lock) = &lock {
+            let reason = format!(
+                "the state is locked by {} since {} ({}, lock id {})",
+                lock.who, lock.created, lock.operation, lock.id
+            );
+            (UnitResult::Locked, reason)
+        } else {
+            (UnitResult::Failed, format!("`{command}` failed: {what}"))
+        };
+        let mut diagnostics = self.diagnostics;
+        if first_error_missing(&diagnostics) && result == UnitResult::Failed {
+            diagnostics.push(
+                Diagnostic::error(format!("`{command}` ended with {}", self.status))
+                    .with_hint("its log has all that it said"),
+            );
+        }
+        Failure { result, reason, diagnostics, lock: lock.map(Box::new) }
+    }
+}
+
+fn first_error_missing(diagnostics: &[Diagnostic]) -> bool {
+    !diagnostics.iter().any(|each| each.severity == Severity::Error)
+}

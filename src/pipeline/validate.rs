@@ -1,0 +1,111 @@
+//! `tfw validate`: needs neither a backend nor credentials, so it gets neither.
+
+use serde::Deserialize;
+
+use super::Context;
+use super::failure::Failure;
+use super::order;
+use super::plugin_cache;
+use super::record::Record;
+use super::retry::Tries;
+use super::terraform_step::{self, Call, Surroundings, Variables};
+use crate::aws::VerifiedAccount;
+use crate::events::Phase;
+use crate::model::{Diagnostic, Severity, Unit, UnitResult};
+use crate::runner::{self, Verdict};
+use crate::terraform::{InitOptions, JsonDiagnostic, command};
+
+/// `tfw validate`.
+pub async fn validate(ctx: &Context) {
+    let units: Vec<&Unit> = ctx.units().collect();
+    let plan = order::unordered(ctx);
+    let units = &units;
+    let ended = runner::run(
+        &plan.schedule,
+        |index| async move {
+            let mut record = Record::new(ctx, units[index]);
+            let end = validate_unit(&mut record).await;
+            let verdict = if end.is_ok() { Verdict::Done } else { Verdict::NotDone };
+            record.finish(end);
+            (verdict, ())
+        },
+        ctx.signals.stopped(),
+    )
+    .await;
+    for (unit, ended) in units.iter().zip(ended) {
+        if ended == runner::Ended::NotStarted {
+            Record::new(ctx, unit).finish(Err(Failure::not_begun(ctx)));
+        }
+    }
+}
+
+async fn validate_unit(record: &mut Record<'_>) -> Result<(), Failure> {
+    let (ctx, unit) = (record.ctx, record.unit);
+    // A data folder of its own: an init without a backend would forget the real one.
+    let data_dir = ctx.run.tfw().data(&unit.id).join("validate");
+    let nobody = VerifiedAccount::without_credentials();
+    let variables = Variables::default();
+    record.phase(Phase::Init);
+    let mut tries = Tries::default();
+    loop {
+        let cache = plugin_cache::choose(ctx, unit).await?;
+        let surroundings = Surroundings {
+            data_dir: &data_dir,
+            plugin_cache: cache.folder(),
+            variables: &variables,
+        };
+        let options = InitOptions { without_backend: true, ..InitOptions::default() };
+        let call = Call::new(command::init(&ctx.terraform, &options));
+        let finished = terraform_step::run(record, &nobody, surroundings, call).await?;
+        if finished.status.success() {
+            cache.adopt(&data_dir)?;
+            break;
+        }
+        if !tries.again(record, "terraform init", &finished).await {
+            return Err(finished.failure("terraform init"));
+        }
+    }
+    record.phase(Phase::Validate);
+    let surroundings = Surroundings {
+        data_dir: &data_dir,
+        plugin_cache: &plugin_cache::shared(ctx),
+        variables: &variables,
+    };
+    let call = Call::new(command::validate()).private();
+    let finished = terraform_step::run(record, &nobody, surroundings, call).await?;
+    // `validate -json` prints one document, and ends with 1 where it has errors.
+    let document: Validation = match serde_json::from_slice(finished.private_output()) {
+        Ok(document) => document,
+        Err(_) => return finished.succeeded("terraform validate").map(drop),
+    };
+    let folder = ctx.shown(&unit.folder);
+    conclude(record, document.diagnostics.into_iter().map(|each| each.shown_in(&folder)))
+}
+
+/// What `terraform validate -json` prints, as far as tfw reads it.
+#[derive(Debug, Deserialize)]
+struct Validation {
+    #[serde(default)]
+    diagnostics: Vec<JsonDiagnostic>,
+}
+
+/// Tells what was found; errors among it fail the unit.
+fn conclude(
+    record: &mut Record<'_>,
+    found: impl Iterator<Item = Diagnostic>,
+) -> Result<(), Failure> {
+    let mut errors = Vec::new();
+    for diagnostic in found {
+        match diagnostic.severity {
+            Severity::Error => errors.push(diagnostic),
+            Severity::Warning => record.diagnostic(diagnostic),
+        }
+    }
+    let Some(first) = errors.first() else { return Ok(()) };
+    Err(Failure {
+        result: UnitResult::Failed,
+        reason: format!("`terraform validate` failed: {}", first.summary),
+        diagnostics: errors,
+        lock: None,
+    })
+}
