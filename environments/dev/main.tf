@@ -1,0 +1,24 @@
+data "aws_availability_zones" "available" {
+  state = "available"
+}
+
+module "vpc" {
+  source = "../../tf-modules/vpc"
+
+  name               = var.name
+  cidr_block         = var.cidr_block
+  availability_zones = slice(data.aws_availability_zones.available.names, 0, 2)
+}
+
+module "ecr" {
+  source = "../../tf-modules/ecr"
+
+  name = "${var.name}/app"
+}
+
+module "eks" {
+  source = "../../tf-modules/eks"
+
+  name       = var.name
+  subnet_ids = module.vpc.private_subnet_ids
+}
