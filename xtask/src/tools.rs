@@ -70,11 +70,6 @@ impl Tools {
         })
     }
 
-    /// The tools folder.
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// moto, MiniStack and boto3.
     pub(crate) fn emulators(&self) -> Result<PythonPackages> {
         Ok(PythonPackages {
