@@ -1,13 +1,9 @@
-data "aws_availability_zones" "available" {
-  state = "available"
-}
-
 module "vpc" {
   source = "../../tf-modules/vpc"
 
   name               = var.name
   cidr_block         = var.cidr_block
-  availability_zones = slice(data.aws_availability_zones.available.names, 0, 3)
+  availability_zones = ["ap-northeast-1a", "ap-northeast-1c", "ap-northeast-1d"]
 }
 
 module "ecr" {
