@@ -55,7 +55,7 @@ pub(crate) fn run() -> Result<()> {
     // see the README; prod is protected and new.
     demo.tfw("plan --all --yes --approve prod")?;
     demo.tfw("apply --all --auto-approve --approve prod --new-state prod")?;
-    println!("\nThe same plan again: nothing is left to change.");
+    println!("\nThe same plan again, which must find nothing left to change:");
     demo.tfw("plan --all --detailed-exitcode")?;
 
     println!("\nWhat another client (boto3) finds:");

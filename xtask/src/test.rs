@@ -72,7 +72,7 @@ fn build_and_fetch(tools: &Tools, terraform: &Path) -> Result<(PythonPackages, M
             anyhow::Ok((packages, mirrors))
         });
         let built = cargo()
-            .args(["test", "--workspace", "--no-run", "--quiet"])
+            .args(["test", "--workspace", "--no-run"])
             .current_dir(repository()?)
             .status()
             .context("cannot run `cargo`")?;

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use super::command::TestCommand;
@@ -163,12 +164,19 @@ impl TestEnvironment {
     /// Puts a shell script in place of Terraform, for what cannot be provoked otherwise. It may
     /// call the real one as `$REAL_TERRAFORM`.
     pub(crate) fn fake_terraform(&self, script: &str) {
-        let file = self.folder.path().join("bin/terraform");
-        fs::remove_file(&file).unwrap();
+        let source = self.folder.path().join("fake-terraform.sh");
         let real = terraform();
         let text = format!("#!/bin/sh\nREAL_TERRAFORM='{}'\n{script}\n", real.display());
-        fs::write(&file, text).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(&source, text).unwrap();
+        self.without_terraform();
+        // Written by another process: a child that a parallel test starts just now would inherit
+        // the open file, and running the script would fail with "text file busy".
+        let installed = Command::new("install")
+            .args(["-m", "755"])
+            .arg(source)
+            .arg(self.folder.path().join("bin/terraform"))
+            .status();
+        assert!(installed.unwrap().success());
     }
 
     /// Takes Terraform away.
