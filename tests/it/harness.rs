@@ -149,10 +149,10 @@ fn a_test_can_do_without_aws_and_without_terraform() {
     );
 
     test.fake_terraform("\"$REAL_TERRAFORM\" version; exit 7");
-    let path = test.home().with_file_name("bin").join("terraform");
-    assert!(path.is_file());
+    let faked = test.terraform("dev", ["plan"]).run().exits(7);
+    assert!(faked.stdout.contains("v1."), "{}", faked.stdout);
     test.without_terraform();
-    assert!(!path.exists());
+    assert!(!test.home().with_file_name("bin").join("terraform").exists());
     assert!(
         test.read("environments/tfw.toml")
             .contains("[environments.dev]")

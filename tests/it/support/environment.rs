@@ -196,14 +196,15 @@ impl TestEnvironment {
             .args(args)
     }
 
-    /// A bare `terraform ARGS…` in an environment's root module, with credentials for its account.
+    /// A bare `terraform ARGS…`, or what stands in its place, in an environment's root module, with credentials for its account.
     pub(crate) fn terraform<const N: usize>(
         &self,
         environment: &str,
         args: [&str; N],
     ) -> TestCommand {
         let folder = self.path("environments").join(environment);
-        let mut command = self.command(&terraform(), &folder);
+        let terraform = self.folder.path().join("bin/terraform");
+        let mut command = self.command(&terraform, &folder);
         if self.proxy.is_some() {
             for (name, value) in self.credentials(&self.account(environment)) {
                 command = command.env(name, value);
