@@ -1,1 +1,5 @@
-fn main() {}
+//! Integration tests: tfw as people run it, over real Terraform and emulated AWS. `cargo xtask
+//! test` starts the emulators; `support` is the harness.
+
+mod harness;
+mod support;

@@ -1,0 +1,110 @@
+//! Faults that the proxy puts in the way of requests.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{PATIENCE, Request};
+
+/// What happens to a request instead of being passed on.
+#[derive(Clone)]
+pub(super) enum Action {
+    /// An error of AWS's, with this status and code.
+    Refuse { status: u16, code: String },
+    /// The connection breaks.
+    Disconnect,
+    /// It arrives, and is passed on when the gate opens.
+    Hold {
+        arrived: mpsc::Sender<()>,
+        open: watch::Receiver<bool>,
+    },
+}
+
+/// Which requests, how many of them, and what happens to them.
+pub(super) struct Fault {
+    pub(super) meets: Box<dyn Fn(&Request) -> bool + Send>,
+    pub(super) left: usize,
+    pub(super) action: Action,
+}
+
+/// A fault that is being described; see [`super::Proxy::when`].
+pub(crate) struct When<'a> {
+    pub(super) add: Box<dyn FnOnce(Fault) + 'a>,
+    pub(super) meets: Box<dyn Fn(&Request) -> bool + Send>,
+    pub(super) times: usize,
+}
+
+impl When<'_> {
+    /// Only the first `times` of them; otherwise all.
+    pub(crate) fn times(self, times: usize) -> Self {
+        Self { times, ..self }
+    }
+
+    /// Answers with an error as AWS words it, `code` being for example `AccessDenied`.
+    pub(crate) fn refuse(self, status: u16, code: &str) {
+        let code = code.to_owned();
+        self.then(Action::Refuse { status, code });
+    }
+
+    /// Breaks the connection without an answer.
+    pub(crate) fn disconnect(self) {
+        self.then(Action::Disconnect);
+    }
+
+    /// Holds them back until the gate is opened or dropped.
+    pub(crate) fn hold(self) -> Gate {
+        let (arrived, arrivals) = mpsc::channel();
+        let (opener, open) = watch::channel(false);
+        self.then(Action::Hold { arrived, open });
+        Gate { arrivals, opener }
+    }
+
+    fn then(self, action: Action) {
+        (self.add)(Fault {
+            meets: self.meets,
+            left: self.times,
+            action,
+        });
+    }
+}
+
+/// Holds requests back, until it is opened or dropped.
+pub(crate) struct Gate {
+    arrivals: mpsc::Receiver<()>,
+    opener: watch::Sender<bool>,
+}
+
+impl Gate {
+    /// Waits until a request stands before the gate.
+    #[track_caller]
+    pub(crate) fn wait_for_arrival(&self) {
+        self.arrivals
+            .recv_timeout(PATIENCE)
+            .expect("no request came to the gate");
+    }
+
+    /// Whether nothing comes within a time: for what must not happen.
+    pub(crate) fn stays_empty_for(&self, time: Duration) -> bool {
+        self.arrivals.recv_timeout(time).is_err()
+    }
+
+    /// Lets all through, now and later.
+    pub(crate) fn open(self) {
+        self.opener.send_replace(true);
+    }
+}
+
+/// The body of an error: XML, which S3 and the query services (STS, EC2, IAM) share well enough.
+pub(super) fn error_body(code: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>injected by the test</Message></Error><RequestId>test</RequestId></ErrorResponse>"
+    )
+}
+
+/// The same in the shape of S3, whose errors have no envelope.
+pub(super) fn s3_error_body(code: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>injected by the test</Message><RequestId>test</RequestId></Error>"
+    )
+}

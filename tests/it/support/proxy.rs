@@ -1,0 +1,285 @@
+//! A recording HTTP proxy in front of an emulator; each test has its own.
+//!
+//! It runs on a thread with a runtime of its own, so that tests are plain functions. What it
+//! counts is what AWS would have seen: no counter inside tfw can be wrong in the same way.
+
+use std::net::Ipv4Addr;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONNECTION, TRANSFER_ENCODING};
+use hyper::service::service_fn;
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use super::faults::{Action, Fault, When, error_body, s3_error_body};
+use super::{Client, PATIENCE, Request};
+
+type Answer = hyper::Response<Full<Bytes>>;
+
+/// A running proxy; dropping it ends it.
+pub(crate) struct Proxy {
+    url: String,
+    shared: Arc<Shared>,
+    recorded: Mutex<mpsc::Receiver<()>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    upstream: String,
+    requests: Mutex<Vec<Request>>,
+    faults: Mutex<Vec<Fault>>,
+    news: Mutex<mpsc::Sender<()>>,
+}
+
+impl Proxy {
+    /// Starts one on a free port, in front of the server at `upstream` (`http://HOST:PORT`).
+    pub(crate) fn start(upstream: &str) -> Self {
+        let (news, recorded) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            upstream: upstream.to_owned(),
+            requests: Mutex::default(),
+            faults: Mutex::default(),
+            news: Mutex::new(news),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let (bound, address) = mpsc::channel();
+        let served = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+                bound.send(listener.local_addr().unwrap()).unwrap();
+                tokio::select! {
+                    () = accept(listener, served) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self {
+            url: format!("http://{}", address.recv().unwrap()),
+            shared,
+            recorded: Mutex::new(recorded),
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Every request so far, in the order of arrival.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+
+    /// How many requests are as described.
+    pub(crate) fn count(&self, wanted: impl Fn(&Request) -> bool) -> usize {
+        self.requests()
+            .iter()
+            .filter(|request| wanted(request))
+            .count()
+    }
+
+    /// How often tfw itself asked for an operation.
+    pub(crate) fn count_tfw(&self, operation: &str) -> usize {
+        self.count(|request| request.is_tfw(operation))
+    }
+
+    /// Forgets what was recorded, so that a test counts one command only.
+    pub(crate) fn forget(&self) {
+        self.shared.requests.lock().unwrap().clear();
+    }
+
+    /// Waits until a request as described has arrived.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, what: &str, wanted: impl Fn(&Request) -> bool) -> Request {
+        let deadline = Instant::now() + PATIENCE;
+        let news = self.recorded.lock().unwrap();
+        loop {
+            if let Some(found) = self.requests().into_iter().find(|request| wanted(request)) {
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let waited = news.recv_timeout(left);
+            assert!(
+                waited != Err(RecvTimeoutError::Timeout),
+                "no request came: {what}"
+            );
+        }
+    }
+
+    /// Begins to describe a fault: `proxy.when(|r| …).times(1).refuse(500, "InternalError")`. The
+    /// first fault that meets a request is the one that happens.
+    pub(crate) fn when(&self, meets: impl Fn(&Request) -> bool + Send + 'static) -> When<'_> {
+        When {
+            add: Box::new(|fault| self.shared.faults.lock().unwrap().push(fault)),
+            meets: Box::new(meets),
+            times: usize::MAX,
+        }
+    }
+
+    /// Asserts that every S3 request of tfw's but the creation says whose bucket it expects.
+    #[track_caller]
+    pub(crate) fn assert_expected_owner(&self) {
+        let silent: Vec<_> = self
+            .requests()
+            .iter()
+            .filter(|request| request.client() == Client::Tfw)
+            .filter(|request| request.service() == Some("s3"))
+            .filter(|request| request.operation() != "CreateBucket")
+            .filter(|request| request.expected_owner().is_none())
+            .map(ToString::to_string)
+            .collect();
+        assert!(
+            silent.is_empty(),
+            "these name no expected bucket owner: {silent:#?}"
+        );
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let client = HttpClient::builder(TokioExecutor::new()).build_http();
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(serve(stream, Arc::clone(&shared), client.clone()));
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    shared: Arc<Shared>,
+    client: HttpClient<HttpConnector, Full<Bytes>>,
+) {
+    let service = service_fn(|request| answer(request, &shared, &client));
+    // An error here is a client that went away, or a connection that a fault broke.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// Records, lets faults happen, passes on. `Err` breaks the connection.
+async fn answer(
+    request: hyper::Request<Incoming>,
+    shared: &Shared,
+    client: &HttpClient<HttpConnector, Full<Bytes>>,
+) -> Result<Answer, Broken> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
+    let recorded = record(&parts, &body);
+    let action = shared.take_action(&recorded);
+    let s3 = recorded.service() == Some("s3");
+    shared.requests.lock().unwrap().push(recorded);
+    let _ = shared.news.lock().unwrap().send(());
+
+    match action {
+        Some(Action::Refuse { status, code }) => {
+            let body = if s3 {
+                s3_error_body(&code)
+            } else {
+                error_body(&code)
+            };
+            let answer = hyper::Response::builder()
+                .status(status)
+                .header("content-type", "application/xml")
+                .body(Full::from(body));
+            return answer.map_err(|_| Broken);
+        }
+        Some(Action::Disconnect) => return Err(Broken),
+        Some(Action::Hold { arrived, mut open }) => {
+            let _ = arrived.send(());
+            // An error is a gate that was dropped: open, too.
+            let _ = open.wait_for(|open| *open).await;
+        }
+        None => {}
+    }
+
+    let target = format!("{}{}", shared.upstream, parts.uri);
+    let mut onward = hyper::Request::new(Full::from(body));
+    *onward.method_mut() = parts.method;
+    *onward.uri_mut() = target.parse().map_err(|_| Broken)?;
+    *onward.headers_mut() = parts.headers;
+    // Between two hops, and the body is whole by now.
+    onward.headers_mut().remove(CONNECTION);
+    onward.headers_mut().remove(TRANSFER_ENCODING);
+    let (mut parts, body) = client
+        .request(onward)
+        .await
+        .map_err(|_| Broken)?
+        .into_parts();
+    let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
+    parts.headers.remove(CONNECTION);
+    parts.headers.remove(TRANSFER_ENCODING);
+    Ok(hyper::Response::from_parts(parts, Full::from(body)))
+}
+
+fn record(parts: &hyper::http::request::Parts, body: &[u8]) -> Request {
+    let headers = parts
+        .headers
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        })
+        .collect();
+    let mut request = Request {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers,
+        body: String::new(),
+    };
+    let readable = ["x-www-form-urlencoded", "json"];
+    let kind = request.header("content-type").unwrap_or_default();
+    if readable.iter().any(|wanted| kind.contains(wanted)) {
+        request.body = String::from_utf8_lossy(body).into_owned();
+    }
+    request
+}
+
+impl Shared {
+    /// What happens to this request; a fault that has happened often enough is gone.
+    fn take_action(&self, request: &Request) -> Option<Action> {
+        let mut faults = self.faults.lock().unwrap();
+        let fault = faults
+            .iter_mut()
+            .find(|fault| fault.left > 0 && (fault.meets)(request))?;
+        fault.left -= 1;
+        Some(fault.action.clone())
+    }
+}
+
+/// Ends a connection without an answer.
+#[derive(Debug)]
+struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the connection was broken")
+    }
+}
+
+impl std::error::Error for Broken {}

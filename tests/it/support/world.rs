@@ -1,0 +1,124 @@
+//! What the world holds: asked of the emulator over plain HTTP, past tfw and its SDK.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+
+use super::TestEnvironment;
+use super::environment::REGION;
+use super::http::{self, Answer};
+
+impl TestEnvironment {
+    /// The state of an environment without stacks, where there is one.
+    pub(crate) fn state(&self, environment: &str) -> Option<serde_json::Value> {
+        let text = self.object(environment, "terraform.tfstate")?;
+        Some(serde_json::from_str(&text).unwrap())
+    }
+
+    /// An object in the bucket of an environment.
+    pub(crate) fn object(&self, environment: &str, key: &str) -> Option<String> {
+        let answer = self.s3(environment, "GET", &format!("/{key}"), "");
+        (answer.status == 200).then_some(answer.body)
+    }
+
+    /// Writes an object past everything, for what somebody else left there.
+    #[track_caller]
+    pub(crate) fn put_object(&self, environment: &str, key: &str, text: &str) {
+        let answer = self.s3(environment, "PUT", &format!("/{key}"), text);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// The keys in the bucket of an environment; none where there is no bucket.
+    pub(crate) fn objects(&self, environment: &str) -> Vec<String> {
+        let answer = self.s3(environment, "GET", "?list-type=2", "");
+        let keys = http::tags(&answer.body, "Key");
+        keys.into_iter().map(str::to_owned).collect()
+    }
+
+    /// How many versions of an object there are.
+    pub(crate) fn versions(&self, environment: &str, key: &str) -> usize {
+        let answer = self.s3(environment, "GET", "?versions", "");
+        let keys = http::tags(&answer.body, "Key");
+        keys.into_iter().filter(|found| *found == key).count()
+    }
+
+    /// Whether the state of an environment without stacks is locked.
+    pub(crate) fn locked(&self, environment: &str) -> bool {
+        self.object(environment, "terraform.tfstate.tflock")
+            .is_some()
+    }
+
+    /// Whether the bucket of an environment exists.
+    pub(crate) fn bucket_exists(&self, environment: &str) -> bool {
+        self.s3(environment, "HEAD", "", "").status == 200
+    }
+
+    /// A setting of the bucket of an environment, as XML: `versioning`, `encryption` …
+    pub(crate) fn bucket_setting(&self, environment: &str, setting: &str) -> String {
+        self.s3(environment, "GET", &format!("?{setting}"), "").body
+    }
+
+    /// Creates the bucket of an environment in its account, as a test's starting point.
+    #[track_caller]
+    pub(crate) fn create_bucket(&self, environment: &str) {
+        self.create_bucket_in(environment, &self.account(environment));
+    }
+
+    /// Creates the bucket of an environment in any account.
+    #[track_caller]
+    pub(crate) fn create_bucket_in(&self, environment: &str, account: &str) {
+        let constraint = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
+        );
+        let path = format!("/{}", self.bucket(environment));
+        let key = self.access_key(account);
+        let answer = self.signed("s3", &key, "PUT", &path, constraint);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// Credentials for an account, as the variables that carry them.
+    #[track_caller]
+    pub(crate) fn credentials(&self, account: &str) -> [(&'static str, String); 3] {
+        let form = format!(
+            "Action=AssumeRole&Version=2011-06-15&RoleSessionName=test&RoleArn=arn:aws:iam::{account}:role/test"
+        );
+        let answer = self.signed("sts", "test", "POST", "/", form);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        [
+            ("AWS_ACCESS_KEY_ID", "AccessKeyId"),
+            ("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"),
+            ("AWS_SESSION_TOKEN", "SessionToken"),
+        ]
+        .map(|(name, tag)| (name, http::tags(&answer.body, tag)[0].to_owned()))
+    }
+
+    fn access_key(&self, account: &str) -> String {
+        let [(_, key), ..] = self.credentials(account);
+        key
+    }
+
+    fn s3(&self, environment: &str, method: &str, rest: &str, body: &str) -> Answer {
+        let path = format!("/{}{rest}", self.bucket(environment));
+        let key = self.access_key(&self.account(environment));
+        self.signed("s3", &key, method, &path, body.to_owned())
+    }
+
+    /// A request with a signature that says who asks; no emulator looks at whether it is right.
+    fn signed(&self, service: &str, key: &str, method: &str, path: &str, body: String) -> Answer {
+        let scope = format!("{key}/20260101/{REGION}/{service}/aws4_request");
+        let content = match service {
+            "sts" => "application/x-www-form-urlencoded",
+            _ => "application/octet-stream",
+        };
+        let request = hyper::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.emulator()))
+            .header(
+                "authorization",
+                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
+            )
+            .header("content-type", content)
+            .body(Full::<Bytes>::from(body))
+            .unwrap();
+        http::send(request)
+    }
+}
