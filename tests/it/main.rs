@@ -1,5 +1,6 @@
 //! Integration tests: tfw as people run it, over real Terraform and emulated AWS. `cargo xtask
 //! test` starts the emulators; `support` is the harness.
 
+mod architecture;
 mod harness;
 mod support;
