@@ -115,9 +115,7 @@ pub async fn run(
         .stdout(stdout.stdio().map_err(|error| error.of(&name))?)
         .stderr(stderr.stdio().map_err(|error| error.of(&name))?)
         .spawn()
-        .map_err(|source| {
-            SpawnError::from_spawn(spec.program.as_os_str(), &spec.folder, source)
-        })?;
+        .map_err(|source| SpawnError::from_spawn(spec.program.as_os_str(), &spec.folder, source))?;
     let mut leash = child.id().and_then(Leash::new);
 
     let mut interval = SOON;
@@ -459,7 +457,10 @@ mod tests {
         let mut spec = script(folder.path(), "");
         spec.folder = folder.path().join("gone");
         let error = run(spec, &never, |_| {}).await.expect_err("folder");
-        assert!(error.to_string().contains("gone` does not exist"), "{error}");
+        assert!(
+            error.to_string().contains("gone` does not exist"),
+            "{error}"
+        );
 
         let mut spec = script(folder.path(), "");
         spec.stdout = Output::Log(folder.path().join("no/such/log"));
@@ -490,7 +491,10 @@ mod tests {
         else {
             return;
         };
-        let spec = script(&folder, "echo ready; read line < gate; echo $line; echo end");
+        let spec = script(
+            &folder,
+            "echo ready; read line < gate; echo $line; echo end",
+        );
         let _ = run(spec, &Signals::never(), |line| {
             if line == "ready" {
                 rustix::process::kill_process(

@@ -155,7 +155,10 @@ pub enum SpawnError {
         source: io::Error,
     },
     /// The system did not tell how it ended.
-    #[error("`{program}` was started, but how it ended is not known: {}", reason(source))]
+    #[error(
+        "`{program}` was started, but how it ended is not known: {}",
+        reason(source)
+    )]
     Lost {
         /// What ran.
         program: String,

@@ -216,10 +216,7 @@ mod tests {
             .expect("kill");
         signals.stopped().await;
         assert_eq!(signals.exit_code(), Some(129));
-        assert!(matches!(
-            told.recv().await,
-            Some(Event::Interrupted { .. })
-        ));
+        assert!(matches!(told.recv().await, Some(Event::Interrupted { .. })));
     }
 
     #[test]
