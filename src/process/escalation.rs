@@ -99,9 +99,11 @@ mod tests {
     use Reaction::{Ignore, InterruptAgain, Kill, Stop};
     use Signal::{Hangup, Interrupt, Terminate};
 
+    type Step = (Signal, u64, Reaction);
+
     #[test]
     fn signals_escalate_as_the_design_says() {
-        let table: &[(&str, &[(Signal, u64, Reaction)])] = &[
+        let table: &[(&str, &[Step])] = &[
             (
                 "three times Ctrl-C, with time to think",
                 &[
