@@ -12,7 +12,7 @@ use crate::manifest::{self, Manifest, NotFound, Problems, SelectionError, Select
 use crate::model::{
     Backend, Diagnostic, EnvironmentName, Project, Unit, UnitId, describe_io, nearest,
 };
-use crate::terraform::{Binary, BinaryError};
+use crate::terraform::{Binary, BinaryError, Constraint, Unusable};
 
 /// What was typed that concerns every command.
 #[derive(Debug, Clone, Copy)]
@@ -45,13 +45,21 @@ pub enum SettingsError {
     NoManifest(#[from] NotFound),
     /// The manifest has problems.
     #[error("the manifest has problems")]
-    Manifest(Box<Problems>),
+    Manifest {
+        /// All of them.
+        problems: Box<Problems>,
+        /// The manifest's folder.
+        root: PathBuf,
+    },
     /// The selection selects nothing, or something that does not exist.
     #[error(transparent)]
     Selection(#[from] SelectionError),
-    /// There is no Terraform, or one of the wrong version.
+    /// There is no Terraform.
     #[error(transparent)]
-    Terraform(#[from] BinaryError),
+    NoTerraform(#[from] BinaryError),
+    /// There is one, and it cannot be used.
+    #[error(transparent)]
+    Terraform(#[from] Unusable),
     /// A flag names something that the manifest does not have.
     #[error("`{flag} {value}`: there is no such {what}")]
     Unknown {
@@ -70,14 +78,15 @@ impl SettingsError {
     /// The error as the report has it.
     pub fn to_diagnostics(&self) -> Vec<Diagnostic> {
         let hint = match self {
-            Self::Manifest(problems) => return problems.to_diagnostics(),
+            Self::Manifest { problems, root } => return problems.to_diagnostics(root),
             Self::WorkingDirectory(_) => None,
-            Self::NoManifest(error) => Some(error.hint()),
+            Self::NoManifest(error) => Some(error.hint().to_owned()),
             Self::Selection(error) => error.hint(),
+            Self::NoTerraform(error) => Some(error.hint()),
             Self::Terraform(error) => error.hint(),
-            Self::Unknown { nearest, .. } => {
-                nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"))
-            }
+            Self::Unknown { nearest, .. } => nearest
+                .as_ref()
+                .map(|nearest| format!("did you mean `{nearest}`?")),
         };
         let diagnostic = Diagnostic::error(self.to_string());
         vec![match hint {
@@ -98,16 +107,31 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let working_dir = std::env::current_dir()
             .map_err(|error| SettingsError::WorkingDirectory(describe_io(&error)))?;
-        let path =
-            manifest::find(arguments.manifest, environment.get(TFW_MANIFEST), &working_dir)?;
-        let manifest = manifest::load(&path)
-            .map_err(|problems| SettingsError::Manifest(Box::new(problems)))?;
+        let path = manifest::find(
+            arguments.manifest,
+            environment.get(TFW_MANIFEST),
+            &working_dir,
+        )?;
+        let manifest = manifest::load(&path, |constraint| {
+            constraint
+                .parse::<Constraint>()
+                .map(drop)
+                .map_err(|error| error.to_string())
+        })
+        .map_err(|problems| SettingsError::Manifest {
+            problems: Box::new(problems),
+            root: path.parent().unwrap_or(&working_dir).to_owned(),
+        })?;
         let terraform = arguments
             .terraform
             .or_else(|| environment.get(TFW_TERRAFORM).and_then(OsStr::to_str))
             .unwrap_or(&manifest.project.terraform.binary)
             .to_owned();
-        Ok(Self { manifest, working_dir, terraform })
+        Ok(Self {
+            manifest,
+            working_dir,
+            terraform,
+        })
     }
 
     /// The project in the manifest.
@@ -119,8 +143,8 @@ impl Settings {
     ///
     /// # Errors
     /// A pattern matches nothing, or there is no selection.
-    pub fn select(&self, request: SelectionRequest) -> Result<manifest::Selected, SettingsError> {
-        Ok(manifest::select(self.project(), &request)?)
+    pub fn select(&self, request: &SelectionRequest) -> Result<manifest::Selected, SettingsError> {
+        Ok(manifest::select(self.project(), request)?)
     }
 
     /// Finds the binary; its version is looked at when the run has a folder to remember it in.
@@ -133,7 +157,11 @@ impl Settings {
 
     /// Units at once: the manifest's number, else the available cores, at least two.
     pub fn parallelism(&self) -> usize {
-        let cores = || thread::available_parallelism().map_or(2, usize::from).max(2);
+        let cores = || {
+            thread::available_parallelism()
+                .map_or(2, usize::from)
+                .max(2)
+        };
         self.project().terraform.parallelism.unwrap_or_else(cores)
     }
 
@@ -142,18 +170,24 @@ impl Settings {
     /// # Errors
     /// There is no environment of that name.
     pub fn approved(&self, names: &[String]) -> Result<BTreeSet<EnvironmentName>, SettingsError> {
-        let known = || self.project().environments.iter().map(|environment| &environment.name);
+        let known = || {
+            self.project()
+                .environments
+                .iter()
+                .map(|environment| &environment.name)
+        };
         names
             .iter()
             .map(|name| {
-                known().find(|known| known.as_str() == name).cloned().ok_or_else(|| {
-                    SettingsError::Unknown {
+                known()
+                    .find(|known| known.as_str() == name)
+                    .cloned()
+                    .ok_or_else(|| SettingsError::Unknown {
                         flag: "--approve",
                         value: name.clone(),
                         what: "environment",
                         nearest: nearest(name, known().map(EnvironmentName::as_str)),
-                    }
-                })
+                    })
             })
             .collect()
     }
@@ -167,16 +201,22 @@ impl Settings {
             .iter()
             .map(|name| {
                 let mut ids = self.project().units.iter().map(|unit| &unit.id);
-                ids.find(|id| id.to_string() == *name).cloned().ok_or_else(|| {
-                    let known: Vec<String> =
-                        self.project().units.iter().map(|unit| unit.id.to_string()).collect();
-                    SettingsError::Unknown {
-                        flag: "--new-state",
-                        value: name.clone(),
-                        what: "unit",
-                        nearest: nearest(name, known.iter().map(String::as_str)),
-                    }
-                })
+                ids.find(|id| id.to_string() == *name)
+                    .cloned()
+                    .ok_or_else(|| {
+                        let known: Vec<String> = self
+                            .project()
+                            .units
+                            .iter()
+                            .map(|unit| unit.id.to_string())
+                            .collect();
+                        SettingsError::Unknown {
+                            flag: "--new-state",
+                            value: name.clone(),
+                            what: "unit",
+                            nearest: nearest(name, known.iter().map(String::as_str)),
+                        }
+                    })
             })
             .collect()
     }

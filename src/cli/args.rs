@@ -13,11 +13,11 @@ use crate::ui;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct GlobalArgs {
-    /// The manifest [default: $TFW_MANIFEST, else the first tfw.toml or environments/tfw.toml
-    /// found walking up]
+    /// The manifest [default: `$TFW_MANIFEST`, else the first `tfw.toml` or
+    /// `environments/tfw.toml` found walking up]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) manifest: Option<PathBuf>,
-    /// Terraform or OpenTofu: a name or a path [default: $TFW_TERRAFORM, else the manifest's]
+    /// Terraform or OpenTofu: a name or a path [default: `$TFW_TERRAFORM`, else the manifest's]
     #[arg(long, global = true, value_name = "BINARY")]
     pub(super) terraform: Option<String>,
     /// Print one machine-readable document on stdout; people's output goes to stderr
@@ -29,7 +29,7 @@ pub(super) struct GlobalArgs {
     /// Also print what tfw does on the way
     #[arg(short, long, global = true)]
     pub(super) verbose: bool,
-    /// No colours (also: NO_COLOR)
+    /// No colours (also: `NO_COLOR`)
     #[arg(long, global = true)]
     pub(super) no_color: bool,
     /// Never ask; what would have been asked is a refusal that names the flag which answers it
@@ -50,17 +50,17 @@ impl GlobalArgs {
             document_on_stdout: self.json,
             quiet: self.quiet,
             verbose: self.verbose,
-            colour: terminal
-                && !dumb
-                && !self.no_color
-                && environment.get(NO_COLOR).is_none(),
+            colour: terminal && !dumb && !self.no_color && environment.get(NO_COLOR).is_none(),
             terminal: terminal && !dumb,
         }
     }
 
     /// What of these concerns the settings.
     pub(super) fn settings(&self) -> Arguments<'_> {
-        Arguments { manifest: self.manifest.as_deref(), terraform: self.terraform.as_deref() }
+        Arguments {
+            manifest: self.manifest.as_deref(),
+            terraform: self.terraform.as_deref(),
+        }
     }
 
     /// Whether somebody can be asked.

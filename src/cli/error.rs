@@ -39,31 +39,42 @@ impl Error {
 
     fn ending(&self) -> Ending {
         match self {
-            Self::Settings(_) | Self::Usage(_) => Ending { usage: true, ..Ending::default() },
-            Self::Refused(_) => Ending { refused: true, ..Ending::default() },
-            Self::Failed(_) => Ending { failed: true, ..Ending::default() },
+            Self::Settings(_) | Self::Usage(_) => Ending {
+                usage: true,
+                ..Ending::default()
+            },
+            Self::Refused(_) => Ending {
+                refused: true,
+                ..Ending::default()
+            },
+            Self::Failed(_) => Ending {
+                failed: true,
+                ..Ending::default()
+            },
         }
     }
 
     fn diagnostics(&self) -> Vec<Diagnostic> {
         match self {
             Self::Settings(error) => error.to_diagnostics(),
-            Self::Usage(diagnostic) | Self::Refused(diagnostic) | Self::Failed(diagnostic) => vec![diagnostic.clone()],
+            Self::Usage(diagnostic) | Self::Refused(diagnostic) | Self::Failed(diagnostic) => {
+                vec![diagnostic.clone()]
+            }
         }
     }
 
     /// The error for people; problems in a manifest with the lines of source that they are about.
     fn text(&self, colour: bool) -> String {
-        if let Self::Settings(SettingsError::Manifest(problems)) = self {
-            return problems.render(colour);
+        if let Self::Settings(SettingsError::Manifest { problems, .. }) = self {
+            return problems.render(colour, ui::width());
         }
-        self.diagnostics().iter().flat_map(ui::diagnostic_lines).fold(
-            String::new(),
-            |mut text, line| {
+        self.diagnostics()
+            .iter()
+            .flat_map(ui::diagnostic_lines)
+            .fold(String::new(), |mut text, line| {
                 let _ = writeln!(text, "{line}");
                 text
-            },
-        )
+            })
     }
 }
 
@@ -104,8 +115,15 @@ pub(super) fn report_parse_error(
     }
     let _ = parse.print();
     // Whether `--json` was meant cannot be asked of a command line that does not parse.
-    let json = arguments.iter().take_while(|argument| *argument != "--").any(|a| a == "--json");
-    let output = super::args::GlobalArgs { json, ..Default::default() }.output(environment);
+    let json = arguments
+        .iter()
+        .take_while(|argument| *argument != "--")
+        .any(|a| a == "--json");
+    let output = super::args::GlobalArgs {
+        json,
+        ..Default::default()
+    }
+    .output(environment);
     let command = arguments
         .iter()
         .skip(1)
@@ -114,10 +132,21 @@ pub(super) fn report_parse_error(
         .unwrap_or_default();
     let text = parse.render().to_string();
     let mut lines = text.lines();
-    let summary = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    let summary = lines
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
     let detail: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
     let diagnostic = Diagnostic::error(summary).with_detail(detail.join("\n"));
-    document(command, vec![diagnostic], Ending { usage: true, ..Ending::default() }, output)
+    document(
+        command,
+        vec![diagnostic],
+        Ending {
+            usage: true,
+            ..Ending::default()
+        },
+        output,
+    )
 }
 
 fn document(

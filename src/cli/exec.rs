@@ -39,9 +39,15 @@ pub(super) fn run(
     let command = Exec::parse(args.arguments).map_err(|error| {
         Error::Usage(Diagnostic::error(error.to_string()).with_hint(error.hint()))
     })?;
-    let selection = SelectionArgs { units: vec![args.unit], ..SelectionArgs::default() };
+    let selection = SelectionArgs {
+        units: vec![args.unit],
+        ..SelectionArgs::default()
+    };
     let mut frame = Frame::new("exec", global, environment, selection);
     frame.consent.approve = args.approve;
     frame.single_unit = true;
-    frame.run(async move |ctx| Done { child: pipeline::exec(ctx, command).await, ..Done::default() })
+    frame.run(async move |ctx| Done {
+        child: pipeline::exec(ctx, command).await,
+        ..Done::default()
+    })
 }

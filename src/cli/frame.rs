@@ -11,7 +11,7 @@ use crate::credentials::Sessions;
 use crate::env_vars::EnvSnapshot;
 use crate::events::{self, Event, Events};
 use crate::journal::{Run, TfwFolder};
-use crate::manifest::SelectionRequest;
+use crate::manifest::{SelectedUnit, SelectionRequest};
 use crate::model::{Diagnostic, UnitId};
 use crate::pipeline::{Consent, Context};
 use crate::process::Signals;
@@ -81,10 +81,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Does the work on the selected units, tells of it, and gives the exit code.
-    pub(super) fn run(
-        self,
-        work: impl AsyncFnOnce(&Context) -> Done,
-    ) -> Result<ExitCode, Error> {
+    pub(super) fn run(self, work: impl AsyncFnOnce(&Context) -> Done) -> Result<ExitCode, Error> {
         let settings = Settings::resolve(self.global.settings(), self.environment)?;
         let (selected, spared) = self.select(&settings)?;
         let consent = Consent {
@@ -98,18 +95,32 @@ impl<'a> Frame<'a> {
         let parallelism = settings.parallelism();
         let project = settings.manifest.project;
         let tfw = TfwFolder::open(&project.root)?;
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(
-            |error| Error::failed(format!("cannot start: {}", crate::model::describe_io(&error))),
-        )?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| {
+                Error::failed(format!(
+                    "cannot start: {}",
+                    crate::model::describe_io(&error)
+                ))
+            })?;
         let code = runtime.block_on(async {
             let native_lock =
                 settings::uses_native_lock(selected.iter().map(|&index| &project.units[index]));
+            let (emitter, events) = events::channel();
+            let signals = Signals::install(emitter.clone()).map_err(|error| {
+                Error::failed(format!(
+                    "cannot listen for signals: {}",
+                    crate::model::describe_io(&error)
+                ))
+            })?;
             let terraform = Terraform::check(
                 binary,
                 project.terraform.version.as_deref(),
                 native_lock,
                 &tfw.cache(),
                 self.environment,
+                &signals,
             )
             .await
             .map_err(settings::SettingsError::from)?;
@@ -119,13 +130,6 @@ impl<'a> Frame<'a> {
                     Some(hint) => diagnostic.with_hint(hint),
                     None => diagnostic,
                 })
-            })?;
-            let (emitter, events) = events::channel();
-            let signals = Signals::install(emitter.clone()).map_err(|error| {
-                Error::failed(format!(
-                    "cannot listen for signals: {}",
-                    crate::model::describe_io(&error)
-                ))
             })?;
             let run = Run::begin(&tfw, self.command)?;
             let ctx = Context {
@@ -163,7 +167,11 @@ impl<'a> Frame<'a> {
             ctx.events.emit(Event::RunStarted {
                 run_id: ctx.run.id().to_owned(),
                 command: self.command,
-                units: ctx.selected.iter().map(|&i| ctx.project.units[i].id.clone()).collect(),
+                units: ctx
+                    .selected
+                    .iter()
+                    .map(|&i| ctx.project.units[i].id.clone())
+                    .collect(),
             });
             for unit in spared {
                 ctx.events.note(
@@ -206,7 +214,7 @@ impl<'a> Frame<'a> {
     /// The selected units, and those that `destroy` leaves out.
     fn select(&self, settings: &Settings) -> Result<(Vec<usize>, Vec<UnitId>), Error> {
         let asked = &self.selection;
-        let selected = settings.select(SelectionRequest {
+        let selected = settings.select(&SelectionRequest {
             patterns: asked.units.clone(),
             all: asked.all,
             tags: asked.tag.clone(),
@@ -215,29 +223,38 @@ impl<'a> Frame<'a> {
             with_dependents: asked.with_dependents,
             working_dir: settings.working_dir.clone(),
         })?;
-        if let (true, [_, _, ..]) = (self.single_unit, selected.indices()) {
-            let units = &settings.project().units;
-            let names: Vec<String> =
-                selected.indices().iter().map(|&i| format!("`{}`", units[i].id)).collect();
+        let units = &settings.project().units;
+        if self.single_unit && selected.units.len() > 1 {
+            let names: Vec<String> = selected
+                .units
+                .iter()
+                .map(|unit| format!("`{}`", units[unit.index].id))
+                .collect();
             return Err(Error::Usage(
                 Diagnostic::error(format!("`tfw {}` works on one unit", self.command))
                     .with_hint(format!("name one of {}", names.join(", "))),
             ));
         }
         if !self.spares_protected {
-            return Ok((selected.indices().to_vec(), Vec::new()));
+            return Ok((selected.indices(), Vec::new()));
         }
-        let units = &settings.project().units;
-        let (taken, spared): (Vec<usize>, Vec<usize>) = selected
-            .indices()
-            .iter()
-            .partition(|&&index| !units[index].protected || selected.named_literally(index));
-        let spared: Vec<UnitId> = spared.iter().map(|&index| units[index].id.clone()).collect();
+        let (taken, spared): (Vec<SelectedUnit>, Vec<SelectedUnit>) = selected
+            .units
+            .into_iter()
+            .partition(|unit| !units[unit.index].protected || unit.named);
+        let taken: Vec<usize> = taken.into_iter().map(|unit| unit.index).collect();
+        let spared: Vec<UnitId> = spared
+            .into_iter()
+            .map(|unit| units[unit.index].id.clone())
+            .collect();
         if taken.is_empty() {
             let names: Vec<String> = spared.iter().map(|unit| format!("`{unit}`")).collect();
             return Err(Error::Refused(
-                Diagnostic::error(format!("{} is protected and was not named", names.join(", ")))
-                    .with_hint("name the environment itself; patterns and `--all` do not take it in"),
+                Diagnostic::error(format!(
+                    "{} is protected and was not named",
+                    names.join(", ")
+                ))
+                .with_hint("name the environment itself; patterns and `--all` do not take it in"),
             ));
         }
         Ok((taken, spared))
@@ -267,4 +284,3 @@ async fn consume(
     }
     (console, builder)
 }
-

@@ -52,7 +52,9 @@ fn render(command: &Command) -> io::Result<Vec<u8>> {
 fn write_pages(command: &Command, folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     // `display_name` is `tfw-manifest-show` once the command is built.
-    let name = command.get_display_name().unwrap_or_else(|| command.get_name());
+    let name = command
+        .get_display_name()
+        .unwrap_or_else(|| command.get_name());
     fs::write(folder.join(format!("{name}.1")), render(command)?)?;
     command
         .get_subcommands()

@@ -49,13 +49,9 @@ pub(super) fn run(
     Ok(ExitCode::Done)
 }
 
-fn show(
-    args: &ShowArgs,
-    global: &GlobalArgs,
-    environment: &EnvSnapshot,
-) -> Result<String, Error> {
+fn show(args: &ShowArgs, global: &GlobalArgs, environment: &EnvSnapshot) -> Result<String, Error> {
     let settings = Settings::resolve(global.settings(), environment)?;
-    let selected = settings.select(SelectionRequest {
+    let selected = settings.select(&SelectionRequest {
         patterns: args.units.clone(),
         all: args.units.is_empty(),
         working_dir: settings.working_dir.clone(),
@@ -63,8 +59,8 @@ fn show(
     })?;
     let units: Vec<UnitId> = selected
         .indices()
-        .iter()
-        .map(|&index| settings.project().units[index].id.clone())
+        .into_iter()
+        .map(|index| settings.project().units[index].id.clone())
         .collect();
     Ok(if global.json {
         to_document(&settings.manifest.show(&units))

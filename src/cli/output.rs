@@ -32,7 +32,11 @@ pub(super) fn run(
 ) -> Result<ExitCode, Error> {
     Frame::new("output", global, environment, args.selection).run(async |ctx| {
         let outputs = pipeline::output(ctx).await;
-        Done { document: Some(document(&outputs)), text: Some(text(&outputs)), child: None }
+        Done {
+            document: Some(document(&outputs)),
+            text: Some(text(&outputs)),
+            child: None,
+        }
     })
 }
 
@@ -76,7 +80,10 @@ mod tests {
         }) else {
             unreachable!("an object")
         };
-        vec![UnitOutputs { unit: "dev".parse().expect("a unit"), outputs }]
+        vec![UnitOutputs {
+            unit: "dev".parse().expect("a unit"),
+            outputs,
+        }]
     }
 
     #[test]

@@ -27,18 +27,30 @@ use crate::terraform::command;
 /// `tfw apply`.
 pub async fn apply(ctx: &Context) {
     let units = preflight::run(ctx, Intent::Apply).await;
-    carry_out(ctx, units, &order::plan(ctx, OrderMode::Apply), Doing::Apply).await;
+    carry_out(
+        ctx,
+        units,
+        &order::plan(ctx, OrderMode::Apply),
+        Doing::Apply,
+    )
+    .await;
 }
 
 /// `tfw destroy`.
 pub async fn destroy(ctx: &Context) {
     let units = preflight::run(ctx, Intent::Destroy).await;
-    carry_out(ctx, units, &order::plan(ctx, OrderMode::Destroy), Doing::Destroy).await;
+    carry_out(
+        ctx,
+        units,
+        &order::plan(ctx, OrderMode::Destroy),
+        Doing::Destroy,
+    )
+    .await;
 }
 
 async fn carry_out<'c>(ctx: &'c Context, units: Vec<Checked<'c>>, plan: &Plan, doing: Doing) {
-    let answered = ctx.consent.auto_approve
-        && ctx.units().all(|unit| ctx.consent.covers_protection(unit));
+    let answered =
+        ctx.consent.auto_approve && ctx.units().all(|unit| ctx.consent.covers_protection(unit));
     if answered {
         // Nobody is asked: each unit goes on as soon as its dependencies are done.
         let units = units.into_iter().map(Some).collect();
@@ -47,13 +59,17 @@ async fn carry_out<'c>(ctx: &'c Context, units: Vec<Checked<'c>>, plan: &Plan, d
                 Ok(planned) if !planned.plan.has_changes() => planned.end_without_changes(),
                 Ok(planned) => match approval::approve(ctx, vec![planned], doing).await {
                     Ok(approved) => one(apply_approved(ctx, approved).await),
-                    Err((plans, refusal)) => {
-                        one(plans.into_iter().map(|plan| plan.end(refusal.clone())).collect())
-                    }
+                    Err((plans, refusal)) => one(plans
+                        .into_iter()
+                        .map(|plan| plan.end(refusal.clone()))
+                        .collect()),
                 },
                 Err(outcome) => outcome,
             };
-            Step { verdict: verdict(&outcome), value: outcome }
+            Step {
+                verdict: verdict(&outcome),
+                value: outcome,
+            }
         })
         .await;
         schedule::outcomes(scheduled);
@@ -64,19 +80,25 @@ async fn carry_out<'c>(ctx: &'c Context, units: Vec<Checked<'c>>, plan: &Plan, d
 
 /// The outcome of a schedule's single unit.
 fn one(outcomes: Vec<Outcome>) -> Outcome {
-    outcomes.into_iter().next().unwrap_or_else(|| unreachable!("one unit, one outcome"))
+    outcomes
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| unreachable!("one unit, one outcome"))
 }
 
 /// Applies approved plans at once; the outcomes stand in their order. An apply that has begun is
 /// never abandoned: signals reach the child, and its end is waited for.
-pub(super) async fn apply_approved<'c>(
-    ctx: &Context,
-    approved: Vec<Approved<'c>>,
-) -> Vec<Outcome> {
+pub(super) async fn apply_approved<'c>(ctx: &Context, approved: Vec<Approved<'c>>) -> Vec<Outcome> {
     let nodes = approved.iter().map(|_| Node::default()).collect();
-    let schedule = Schedule { nodes, limit: ctx.parallelism, fail_fast: ctx.fail_fast };
-    let slots: Vec<std::cell::Cell<Option<Approved<'c>>>> =
-        approved.into_iter().map(|unit| std::cell::Cell::new(Some(unit))).collect();
+    let schedule = Schedule {
+        nodes,
+        limit: ctx.parallelism,
+        fail_fast: ctx.fail_fast,
+    };
+    let slots: Vec<std::cell::Cell<Option<Approved<'c>>>> = approved
+        .into_iter()
+        .map(|unit| std::cell::Cell::new(Some(unit)))
+        .collect();
     let slots = &slots;
     let ended = runner::run(
         &schedule,
@@ -106,7 +128,12 @@ pub(super) async fn apply_approved<'c>(
 }
 
 async fn apply_one(approved: Approved<'_>) -> Outcome {
-    let Planned { mut record, site, variables, plan } = approved.planned;
+    let Planned {
+        mut record,
+        site,
+        variables,
+        plan,
+    } = approved.planned;
     record.resume();
     let end = async {
         let (ctx, unit) = (record.ctx, record.unit);
@@ -120,14 +147,16 @@ async fn apply_one(approved: Approved<'_>) -> Outcome {
         guards::errored_state(ctx, unit)?;
         record.phase(Phase::Apply);
         let begun = json!({ "plan": ctx.shown(plan.saved().path()) });
-        ctx.run.step(&unit.id, JournalStep::Apply, StepState::Begun, &begun)?;
-        let call = Call::new(command::apply(plan.saved().path()));
+        ctx.run
+            .step(&unit.id, JournalStep::Apply, StepState::Begun, &begun)?;
+        let call = Call::new(command::apply(plan.saved().path(), unit.lock_timeout));
         let ran = site.terraform(&mut record, call, &variables).await;
         let state = match &ran {
             Ok(finished) if finished.status.success() => StepState::Done,
             _ => StepState::Failed,
         };
-        ctx.run.step(&unit.id, JournalStep::Apply, state, &json!({}))?;
+        ctx.run
+            .step(&unit.id, JournalStep::Apply, state, &json!({}))?;
         rescue_errored_state(&mut record);
         let finished = ran?;
         if finished.status.success() {
@@ -156,7 +185,10 @@ fn rescue_errored_state(record: &mut Record<'_>) {
     if !file.exists() {
         return;
     }
-    let safe = ctx.run.folder().join(format!("{}.errored.tfstate", unit.id.file_stem()));
+    let safe = ctx
+        .run
+        .folder()
+        .join(format!("{}.errored.tfstate", unit.id.file_stem()));
     // Across file systems a rename does not work; a copy does.
     let moved = fs::rename(&file, &safe)
         .or_else(|_| fs::copy(&file, &safe).and_then(|_| fs::remove_file(&file)));
@@ -184,10 +216,7 @@ fn rescue_errored_state(record: &mut Record<'_>) {
 
 /// After an apply: the state is there, and nobody holds its lock. A refused deletion of the lock
 /// is silent in Terraform: it ends with 0 (1.11.4).
-async fn read_back(
-    record: &mut Record<'_>,
-    site: &Initialised,
-) -> Result<(), Failure> {
+async fn read_back(record: &mut Record<'_>, site: &Initialised) -> Result<(), Failure> {
     let unit = record.unit;
     if matches!(unit.backend, Backend::Other(_)) {
         return Ok(());

@@ -1,5 +1,7 @@
 //! The one place where a saved plan becomes an approved one.
 
+use std::fmt::Write as _;
+
 use super::SavedPlan;
 use super::consent::Matter;
 use super::context::Context;
@@ -58,10 +60,16 @@ pub(super) async fn approve<'c>(
         let lines: Vec<String> = plans.iter().map(describe).collect();
         format!("{}\n{}", doing.question(), lines.join("\n"))
     };
-    match ctx.consent.obtain(&ctx.events, Matter::Plan, &units, question, doing.gerund()).await {
+    match ctx
+        .consent
+        .obtain(&ctx.events, Matter::Plan, &units, question, doing.gerund())
+        .await
+    {
         Ok(()) => Ok(plans
             .into_iter()
-            .map(|planned| Approved { planned: planned.map(ApprovedPlan) })
+            .map(|planned| Approved {
+                planned: planned.map(ApprovedPlan),
+            })
             .collect()),
         Err(refusal) => Err((plans, refusal)),
     }
@@ -76,10 +84,10 @@ fn describe(planned: &Planned<'_, SavedPlan>) -> String {
         unit.id, changes.add, changes.change, changes.destroy
     );
     if let Some(account) = &unit.account_id {
-        line.push_str(&format!(", in account {account}"));
+        let _ = write!(line, ", in account {account}");
     }
     if let Some(arn) = planned.site.backend().account().arn() {
-        line.push_str(&format!(", as {arn}"));
+        let _ = write!(line, ", as {arn}");
     }
     line
 }

@@ -48,15 +48,23 @@ pub(super) async fn prepare(
 pub(super) async fn verify(record: &Record<'_>) -> Result<SafeBackend, Failure> {
     record.phase(Phase::Credentials);
     let sessions = &record.ctx.sessions;
-    let account = sessions.verify(record.unit).await.map_err(|error| untrusted(&error))?;
+    let account = sessions
+        .verify(record.unit)
+        .await
+        .map_err(|error| untrusted(&error))?;
     if record.unit.account_id.is_some() && !account.has_credentials() {
-        record.note("no AWS credentials were found: goes on without any, since its backend needs none");
+        record.note(
+            "no AWS credentials were found: goes on without any, since its backend needs none",
+        );
     }
     let state_account = sessions
         .verify_backend(record.unit, &account)
         .await
         .map_err(|error| untrusted(&error))?;
-    Ok(SafeBackend { account, state_account })
+    Ok(SafeBackend {
+        account,
+        state_account,
+    })
 }
 
 fn untrusted(error: &CredentialsError) -> Failure {

@@ -57,9 +57,17 @@ pub(super) async fn ensure(
         return failures;
     }
     if absent == Absent::Fail {
-        failures.extend(missing.iter().flat_map(|site| site.each(&site.absent_failure())));
+        failures.extend(
+            missing
+                .iter()
+                .flat_map(|site| site.each(&site.absent_failure())),
+        );
     } else if let Err(refusal) = consent(records, &missing).await {
-        failures.extend(missing.iter().flat_map(|site| site.each(&site.refusal(&refusal))));
+        failures.extend(
+            missing
+                .iter()
+                .flat_map(|site| site.each(&site.refusal(&refusal))),
+        );
     } else {
         let created = join_all(missing.iter().map(|site| site.create())).await;
         for (site, result) in missing.iter().zip(created) {
@@ -78,16 +86,20 @@ fn sites<'r, 'c>(
     let mut sites: Vec<Site<'r, 'c>> = Vec::new();
     let mut by_place = BTreeMap::new();
     for (index, (&record, safe)) in records.iter().zip(prepared).enumerate() {
-        let (Backend::S3(s3), Ok(safe)) = (&record.unit.backend, safe) else { continue };
-        let site = *by_place.entry((&s3.bucket, &s3.region, &s3.owner)).or_insert_with(|| {
-            sites.push(Site {
-                record,
-                s3,
-                account: safe.state_account().clone(),
-                users: Vec::new(),
+        let (Backend::S3(s3), Ok(safe)) = (&record.unit.backend, safe) else {
+            continue;
+        };
+        let site = *by_place
+            .entry((&s3.bucket, &s3.region, &s3.owner))
+            .or_insert_with(|| {
+                sites.push(Site {
+                    record,
+                    s3,
+                    account: safe.state_account().clone(),
+                    users: Vec::new(),
+                });
+                sites.len() - 1
             });
-            sites.len() - 1
-        });
         sites[site].users.push(index);
     }
     sites
@@ -109,20 +121,26 @@ async fn consent(records: &[&Record<'_>], missing: &[&Site<'_, '_>]) -> Result<(
             lines.join("\n")
         )
     };
-    let doing = if missing.len() == 1 { "creating it" } else { "creating them" };
-    ctx.consent.obtain(&ctx.events, Matter::Tfw, &units, question, doing).await
+    let doing = if missing.len() == 1 {
+        "creating it"
+    } else {
+        "creating them"
+    };
+    ctx.consent
+        .obtain(&ctx.events, Matter::Tfw, &units, question, doing)
+        .await
 }
 
 impl Site<'_, '_> {
     async fn look(&self, absent: Absent) -> Result<Presence, Failure> {
         self.record.phase(Phase::Backend);
-        let presence =
-            bucket::look(&self.account, self.s3).await.map_err(|error| self.failure(&error))?;
+        let presence = bucket::look(&self.account, self.s3)
+            .await
+            .map_err(|error| unusable(&error))?;
         if absent == Absent::CreateAndInspect && presence == Presence::Exists {
-            let weaknesses =
-                bucket::weaknesses(&self.account, self.s3, &self.record.unit.bucket)
-                    .await
-                    .map_err(|error| self.failure(&error))?;
+            let weaknesses = bucket::weaknesses(&self.account, self.s3, &self.record.unit.bucket)
+                .await
+                .map_err(|error| unusable(&error))?;
             for weakness in weaknesses {
                 self.record.ctx.events.emit(Event::Diagnostic {
                     unit: None,
@@ -143,30 +161,33 @@ impl Site<'_, '_> {
         step(StepState::Begun)?;
         match bucket::create(&self.account, self.s3, &unit.bucket).await {
             Ok(_) => {
-                self.record.note(format!("created the state bucket `{}`", self.s3.bucket));
+                self.record
+                    .note(format!("created the state bucket `{}`", self.s3.bucket));
                 step(StepState::Done)?;
                 Ok(())
             }
             Err(error) => {
                 step(StepState::Failed)?;
-                Err(self.failure(&error))
+                Err(unusable(&error))
             }
         }
     }
 
     /// The same failure for each unit that uses the bucket.
     fn each(&self, failure: &Failure) -> Vec<(usize, Failure)> {
-        self.users.iter().map(|&index| (index, failure.clone())).collect()
-    }
-
-    fn failure(&self, error: &BucketError) -> Failure {
-        Failure::fact(error.to_string(), error.hint(), error.is_refusal())
+        self.users
+            .iter()
+            .map(|&index| (index, failure.clone()))
+            .collect()
     }
 
     fn absent_failure(&self) -> Failure {
         Failure::failed(
-            Diagnostic::error(format!("the state bucket `{}` does not exist", self.s3.bucket))
-                .with_hint(format!("`tfw init {}` creates it", self.record.unit.id)),
+            Diagnostic::error(format!(
+                "the state bucket `{}` does not exist",
+                self.s3.bucket
+            ))
+            .with_hint(format!("`tfw init {}` creates it", self.record.unit.id)),
         )
     }
 
@@ -175,7 +196,10 @@ impl Site<'_, '_> {
             "the state bucket `{}` does not exist, and {}",
             self.s3.bucket, refusal.reason
         ));
-        diagnostic.detail = refusal.diagnostics.first().and_then(|refused| refused.detail.clone());
+        diagnostic.detail = refusal
+            .diagnostics
+            .first()
+            .and_then(|refused| refused.detail.clone());
         Failure::refused(diagnostic)
     }
 
@@ -189,4 +213,8 @@ impl Site<'_, '_> {
             self.account.arn().unwrap_or("nobody")
         )
     }
+}
+
+fn unusable(error: &BucketError) -> Failure {
+    Failure::fact(error.to_string(), error.hint(), error.is_refusal())
 }

@@ -47,12 +47,15 @@ impl Consent {
 
     /// Refuses what can neither be taken as agreed to nor be asked: a write in a protected
     /// environment that `--approve` does not name, where nobody can be asked.
-    pub(super) fn protection_refusal(&self, unit: &Unit, doing: &str) -> Option<Failure> {
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(super) fn can_answer(&self, unit: &Unit, doing: &str) -> Result<(), Failure> {
         if self.covers_protection(unit) || self.interactive {
-            return None;
+            return Ok(());
         }
         let environment = &unit.id.environment;
-        Some(Failure::refused(
+        Err(Failure::refused(
             Diagnostic::error(format!(
                 "`{environment}` is protected, and nobody agreed to {doing} there"
             ))
@@ -86,8 +89,10 @@ impl Consent {
             return Ok(());
         }
         // A protected environment takes both: its name, and the flag of the matter.
-        let mut flags: Vec<String> =
-            unnamed.iter().map(|name| format!("--approve {name}")).collect();
+        let mut flags: Vec<String> = unnamed
+            .iter()
+            .map(|name| format!("--approve {name}"))
+            .collect();
         if !agreed_by_flag {
             flags.push(matter.flag().to_owned());
         }
@@ -107,7 +112,9 @@ impl Consent {
         if events.ask(question(), expects, flag).await {
             Ok(())
         } else {
-            Err(Failure::refused(Diagnostic::error(format!("{doing} was declined"))))
+            Err(Failure::refused(Diagnostic::error(format!(
+                "{doing} was declined"
+            ))))
         }
     }
 
@@ -126,15 +133,18 @@ impl Consent {
         if self.covers_protection(unit) {
             return Ok(());
         }
-        if let Some(refusal) = self.protection_refusal(unit, doing) {
-            return Err(refusal);
-        }
+        self.can_answer(unit, doing)?;
         let environment = unit.id.environment.clone();
         let flag = format!("--approve {environment}");
-        if events.ask(question(), Expects::Names(vec![environment]), flag).await {
+        if events
+            .ask(question(), Expects::Names(vec![environment]), flag)
+            .await
+        {
             Ok(())
         } else {
-            Err(Failure::refused(Diagnostic::error(format!("{doing} was declined"))))
+            Err(Failure::refused(Diagnostic::error(format!(
+                "{doing} was declined"
+            ))))
         }
     }
 }

@@ -6,10 +6,8 @@ use crate::credentials::Sessions;
 use crate::env_vars::EnvSnapshot;
 use crate::events::Emitter;
 use crate::journal::Run;
-use crate::manifest::{OrderMode, order};
 use crate::model::{Project, Unit};
 use crate::process::Signals;
-use crate::runner::Schedule;
 use crate::terraform::Terraform;
 
 use super::Consent;
@@ -44,12 +42,17 @@ pub struct Context {
 impl Context {
     /// The selected units, in manifest order.
     pub(super) fn units(&self) -> impl Iterator<Item = &Unit> {
-        self.selected.iter().filter_map(|&index| self.project.units.get(index))
+        self.selected
+            .iter()
+            .filter_map(|&index| self.project.units.get(index))
     }
 
     /// A path as reports print it: relative to the manifest's folder where it lies below it.
     pub(super) fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&self.project.root).unwrap_or(path).display().to_string()
+        path.strip_prefix(&self.project.root)
+            .unwrap_or(path)
+            .display()
+            .to_string()
     }
 
     /// `TF_DATA_DIR` of a unit: the ordinary `.terraform`, or one of its own where several units

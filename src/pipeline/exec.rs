@@ -32,8 +32,9 @@ const READING: &[&[&str]] = &[
 ];
 
 /// Subcommands that take `-var-file`, each by a `TF_CLI_ARGS_…` of its own.
-const TAKING_VAR_FILES: &[&str] =
-    &["plan", "apply", "destroy", "refresh", "import", "console", "test"];
+const TAKING_VAR_FILES: &[&str] = &[
+    "plan", "apply", "destroy", "refresh", "import", "console", "test",
+];
 
 /// A subcommand of Terraform and its arguments.
 #[derive(Debug, Clone)]
@@ -68,11 +69,14 @@ impl Exec {
     /// # Errors
     /// There is no subcommand, or an option before it that leads elsewhere.
     pub fn parse(arguments: Vec<String>) -> Result<Self, NotExecutable> {
-        let first = arguments.iter().position(|argument| !argument.starts_with('-'));
+        let first = arguments
+            .iter()
+            .position(|argument| !argument.starts_with('-'));
         let options = &arguments[..first.unwrap_or(arguments.len())];
-        if let Some(elsewhere) = options.iter().find(|option| {
-            option.trim_start_matches('-').starts_with("chdir")
-        }) {
+        if let Some(elsewhere) = options
+            .iter()
+            .find(|option| option.trim_start_matches('-').starts_with("chdir"))
+        {
             return Err(NotExecutable::OtherFolder(elsewhere.clone()));
         }
         match first {
@@ -83,7 +87,10 @@ impl Exec {
 
     /// The subcommand and what follows it.
     fn words(&self) -> impl Iterator<Item = &str> {
-        self.arguments.iter().map(String::as_str).skip_while(|word| word.starts_with('-'))
+        self.arguments
+            .iter()
+            .map(String::as_str)
+            .skip_while(|word| word.starts_with('-'))
     }
 
     fn subcommand(&self) -> &str {
@@ -92,7 +99,9 @@ impl Exec {
 
     /// Whether it only reads.
     fn reads(&self) -> bool {
-        READING.iter().any(|reading| self.words().take(reading.len()).eq(reading.iter().copied()))
+        READING
+            .iter()
+            .any(|reading| self.words().take(reading.len()).eq(reading.iter().copied()))
     }
 
     /// A saved plan has its variables in it, and takes no others.
@@ -104,17 +113,24 @@ impl Exec {
 /// Runs a subcommand on the one selected unit; gives its exit code. `None`: it did not come to
 /// that, and the unit's outcome says why.
 pub async fn exec(ctx: &Context, command: Exec) -> Option<u8> {
-    let intent = if command.reads() { Intent::Read } else { Intent::ExecWrite };
+    let intent = if command.reads() {
+        Intent::Read
+    } else {
+        Intent::ExecWrite
+    };
     let unit = preflight::run(ctx, intent).await.into_iter().next()?;
-    let Checked::Ready(work) = unit else { return None };
-    let Work { mut record, module, backend } = *work;
-    if !command.reads() {
-        if let Err(refusal) = consent(ctx, &record, &command).await {
-            record.finish(Err(refusal));
-            return None;
-        }
-    }
+    let Checked::Ready(work) = unit else {
+        return None;
+    };
+    let Work {
+        mut record,
+        module,
+        backend,
+    } = *work;
     let ran = async {
+        if !command.reads() {
+            consent(ctx, &record, &command).await?;
+        }
         // A hand-typed init is the init: it gets the configuration, and nothing runs before it.
         let site = if command.subcommand() == "init" {
             prepare_only(&mut record, &module, backend)?
@@ -144,17 +160,17 @@ async fn consent(ctx: &Context, record: &Record<'_>, command: &Exec) -> Result<(
             "tfw will run `terraform {}` on `{}`, in account {}",
             command.arguments.join(" "),
             unit.id,
-            unit.account_id.as_ref().map_or("(none)", |account| account.as_str()),
+            unit.account_id
+                .as_ref()
+                .map_or("(none)", |account| account.as_str()),
         )
     };
-    ctx.consent.obtain_protection(&ctx.events, unit, question, "writing").await
+    ctx.consent
+        .obtain_protection(&ctx.events, unit, question, "writing")
+        .await
 }
 
-async fn run(
-    record: &mut Record<'_>,
-    site: &Initialised,
-    command: &Exec,
-) -> Result<u8, Failure> {
+async fn run(record: &mut Record<'_>, site: &Initialised, command: &Exec) -> Result<u8, Failure> {
     let (ctx, unit) = (record.ctx, record.unit);
     let variables = match command.subcommand() {
         "plan" | "apply" | "destroy" | "refresh" | "import" | "console" | "test" => {
@@ -188,7 +204,8 @@ async fn run(
         )
     };
     let detail = json!({ "arguments": command.arguments });
-    ctx.run.step(&unit.id, JournalStep::Exec, StepState::Begun, &detail)?;
+    ctx.run
+        .step(&unit.id, JournalStep::Exec, StepState::Begun, &detail)?;
     let foreground = Foreground {
         program: ctx.terraform.path().to_owned(),
         args: command.arguments.iter().map(OsString::from).collect(),
@@ -196,12 +213,20 @@ async fn run(
         folder: unit.folder.clone(),
         forward: Forward::Interrupt,
     };
-    let status = foreground.run(&ctx.signals).await.map_err(|error| match error {
-        SpawnError::Stopping { .. } => Failure::not_started(),
-        error => Failure::fact(error.to_string(), error.hint(), false),
-    })?;
-    let state = if status.success() { StepState::Done } else { StepState::Failed };
-    ctx.run.step(&unit.id, JournalStep::Exec, state, &json!({}))?;
+    let status = foreground
+        .run(&ctx.signals)
+        .await
+        .map_err(|error| match error {
+            SpawnError::Stopping { .. } => Failure::not_started(),
+            error => Failure::fact(error.to_string(), error.hint(), false),
+        })?;
+    let state = if status.success() {
+        StepState::Done
+    } else {
+        StepState::Failed
+    };
+    ctx.run
+        .step(&unit.id, JournalStep::Exec, state, &json!({}))?;
     Ok(status.shell_code())
 }
 
@@ -212,7 +237,9 @@ fn injected_arguments(
     command: &Exec,
 ) -> Vec<(String, String)> {
     let quoted = |option: String| {
-        shlex::try_quote(&option).map(std::borrow::Cow::into_owned).unwrap_or(option)
+        shlex::try_quote(&option)
+            .map(std::borrow::Cow::into_owned)
+            .unwrap_or(option)
     };
     let mut injected = Vec::new();
     if let Some(backend_config) = site.backend_config() {
@@ -246,10 +273,27 @@ mod tests {
 
     #[test]
     fn reading_subcommands_are_told_from_writing_ones() {
-        for line in ["plan", "state list", "state pull", "output -json", "-no-color show", "graph"] {
+        for line in [
+            "plan",
+            "state list",
+            "state pull",
+            "output -json",
+            "-no-color show",
+            "graph",
+        ] {
             assert!(exec(line).expect("a subcommand").reads(), "{line}");
         }
-        for line in ["apply", "state rm x", "state push f", "import a b", "force-unlock id", "taint x", "init", "state", "workspace new x"] {
+        for line in [
+            "apply",
+            "state rm x",
+            "state push f",
+            "import a b",
+            "force-unlock id",
+            "taint x",
+            "init",
+            "state",
+            "workspace new x",
+        ] {
             assert!(!exec(line).expect("a subcommand").reads(), "{line}");
         }
     }
@@ -260,13 +304,27 @@ mod tests {
             exec("-chdir=../prod apply").expect_err("another folder"),
             NotExecutable::OtherFolder("-chdir=../prod".to_owned())
         );
-        assert!(matches!(exec("--chdir=x plan"), Err(NotExecutable::OtherFolder(_))));
-        assert_eq!(exec("-no-color").expect_err("nothing"), NotExecutable::NoSubcommand);
+        assert!(matches!(
+            exec("--chdir=x plan"),
+            Err(NotExecutable::OtherFolder(_))
+        ));
+        assert_eq!(
+            exec("-no-color").expect_err("nothing"),
+            NotExecutable::NoSubcommand
+        );
     }
 
     #[test]
     fn a_saved_plan_takes_no_var_files() {
-        assert!(exec("apply -input=false tfplan").expect("a subcommand").applies_saved_plan());
-        assert!(!exec("apply -auto-approve").expect("a subcommand").applies_saved_plan());
+        assert!(
+            exec("apply -input=false tfplan")
+                .expect("a subcommand")
+                .applies_saved_plan()
+        );
+        assert!(
+            !exec("apply -auto-approve")
+                .expect("a subcommand")
+                .applies_saved_plan()
+        );
     }
 }

@@ -41,7 +41,10 @@ impl Failure {
 
     /// A signal came.
     pub(super) fn interrupted(reason: impl Into<String>) -> Self {
-        Self { result: UnitResult::Interrupted, ..Self::skipped(reason) }
+        Self {
+            result: UnitResult::Interrupted,
+            ..Self::skipped(reason)
+        }
     }
 
     /// A signal came before this unit began.
@@ -74,20 +77,29 @@ impl Failure {
             Some(hint) => diagnostic.with_hint(hint),
             None => diagnostic,
         };
-        if refusal { Self::refused(diagnostic) } else { Self::failed(diagnostic) }
+        if refusal {
+            Self::refused(diagnostic)
+        } else {
+            Self::failed(diagnostic)
+        }
     }
 
     /// An error of AWS while `doing` something: "reading the state".
     pub(super) fn aws(doing: &str, error: &AwsError) -> Self {
-        Self::fact(format!("{doing}: {error}"), error.hint(), error.is_refusal())
+        Self::fact(
+            format!("{doing}: {error}"),
+            error.hint(),
+            error.is_refusal(),
+        )
     }
 }
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         Self::failed(
-            Diagnostic::error(error.to_string())
-                .with_hint("check the free space and the permissions of that folder, then run again"),
+            Diagnostic::error(error.to_string()).with_hint(
+                "check the free space and the permissions of that folder, then run again",
+            ),
         )
     }
 }

@@ -28,12 +28,13 @@ impl Fingerprint {
         backend_config: &str,
     ) -> Self {
         let lock_file = fs::read(unit.folder.join(".terraform.lock.hcl")).unwrap_or_default();
+        let (identity, requirements) = (ctx.terraform.identity(), module.requirements());
         let parts: [&[u8]; 6] = [
             FORMAT.as_bytes(),
-            ctx.terraform.identity().as_bytes(),
+            identity.as_bytes(),
             unit.backend.workspace().as_str().as_bytes(),
             backend_config.as_bytes(),
-            module.requirements().as_bytes(),
+            requirements.as_bytes(),
             &lock_file,
         ];
         let mut hash = Sha256::new();

@@ -47,8 +47,14 @@ pub(super) fn errored_state(ctx: &Context, unit: &Unit) -> Result<(), Failure> {
 
 fn unreadable(ctx: &Context, error: &ReadError) -> Failure {
     let mut diagnostic = Diagnostic::error(error.to_string());
-    if let Some(location) = error.location() {
-        diagnostic = diagnostic.at(ctx.shown(&location.file), Some(location.line));
+    if let ReadError::Syntax {
+        file,
+        line,
+        message,
+    } = error
+    {
+        diagnostic = Diagnostic::error(format!("the root module is not valid: {message}"))
+            .at(ctx.shown(file), Some(*line));
     }
     Failure::failed(diagnostic.with_hint("`terraform validate` in that folder may say more"))
 }
@@ -99,7 +105,9 @@ fn backend_block(ctx: &Context, unit: &Unit, module: &RootModule) -> Result<(), 
 
 /// A local state beside a remote backend: the state was never migrated.
 fn local_state(ctx: &Context, unit: &Unit) -> Result<(), Failure> {
-    let Some(file) = local_state_file(&unit.folder) else { return Ok(()) };
+    let Some(file) = local_state_file(&unit.folder) else {
+        return Ok(());
+    };
     Err(Failure::refused(
         Diagnostic::error(format!(
             "`{}` is a local state, and the manifest says that the state lives in `{}`",
@@ -125,11 +133,8 @@ fn local_state_file(folder: &Path) -> Option<PathBuf> {
 /// What `.terraform` records against what the manifest says.
 fn recorded_location(ctx: &Context, unit: &Unit) -> Result<(), Failure> {
     let data_dir = ctx.data_dir(unit);
-    let recorded = Recorded::read(&data_dir).map_err(|error| {
-        Failure::failed(
-            Diagnostic::error(error.to_string())
-                .with_hint(format!("remove `{}`; an init makes it again", ctx.shown(&data_dir))),
-        )
+    let recorded = Recorded::read(&data_dir, &unit.folder).map_err(|error| {
+        Failure::failed(Diagnostic::error(error.to_string()).with_hint(error.hint()))
     })?;
     let differences = recorded.location_differences(&unit.backend);
     if differences.is_empty() {
@@ -140,10 +145,7 @@ fn recorded_location(ctx: &Context, unit: &Unit) -> Result<(), Failure> {
         ctx.shown(&data_dir)
     ));
     for difference in differences {
-        diagnostic = diagnostic.with_detail(format!(
-            "{}: {} there, {} in the manifest",
-            difference.setting, difference.recorded, difference.wanted
-        ));
+        diagnostic = diagnostic.with_detail(difference.to_string());
     }
     Err(Failure::refused(diagnostic.with_hint(format!(
         "`tfw migrate {}` moves the state; if the manifest's state is the right one already, remove `{}`",
@@ -168,6 +170,9 @@ mod tests {
         assert_eq!(local_state_file(folder.path()), None);
         write("terraform.tfstate.d/blue/terraform.tfstate", "{}");
         let found = local_state_file(folder.path()).expect("found");
-        assert!(found.ends_with("terraform.tfstate.d/blue/terraform.tfstate"), "{found:?}");
+        assert!(
+            found.ends_with("terraform.tfstate.d/blue/terraform.tfstate"),
+            "{found:?}"
+        );
     }
 }

@@ -19,9 +19,10 @@ use crate::events::Phase;
 use crate::journal::{
     JournalError, Step as JournalStep, StepState, make_private_folder, write_private,
 };
-use crate::model::{InitRun, Unit};
+use crate::model::{Diagnostic, InitRun, Unit};
 use crate::root_module::RootModule;
-use crate::terraform::{InitOptions, Recorded, backend_config, command};
+use crate::terraform::command::{self, Init, InitBackend};
+use crate::terraform::{Recorded, backend_config};
 
 /// A root module that is initialised for the unit's backend and workspace. Only [`initialise`]
 /// makes it.
@@ -71,15 +72,26 @@ impl Initialised {
 pub async fn init(ctx: &Context) {
     let units = preflight::run(ctx, Intent::Init).await;
     let plan = order::unordered(ctx);
-    let scheduled =
-        schedule::run(ctx, &plan, units.into_iter().map(Some).collect(), async |work| {
-            let Work { mut record, module, backend } = *work;
+    let scheduled = schedule::run(
+        ctx,
+        &plan,
+        units.into_iter().map(Some).collect(),
+        async |work| {
+            let Work {
+                mut record,
+                module,
+                backend,
+            } = *work;
             record.resume();
             let end = run_init(&mut record, &module, backend).await.map(drop);
             let outcome = record.finish(end);
-            Step { verdict: verdict(&outcome), value: outcome }
-        })
-        .await;
+            Step {
+                verdict: verdict(&outcome),
+                value: outcome,
+            }
+        },
+    )
+    .await;
     schedule::outcomes(scheduled);
 }
 
@@ -89,7 +101,7 @@ pub(super) async fn initialise(
     module: &RootModule,
     backend: SafeBackend,
 ) -> Result<Initialised, Failure> {
-    let site = Site::new(record, module);
+    let site = Site::new(record, module)?;
     if site.is_current(record.ctx, record.unit, module) {
         record.init(InitRun::Skipped);
         return Ok(site.initialised(record.ctx, backend));
@@ -103,15 +115,21 @@ pub(super) async fn run_init(
     module: &RootModule,
     backend: SafeBackend,
 ) -> Result<Initialised, Failure> {
-    let site = Site::new(record, module);
+    let site = Site::new(record, module)?;
     let (ctx, unit) = (record.ctx, record.unit);
     record.phase(Phase::Init);
     record.init(InitRun::Ran);
     site.write_config(ctx, unit)?;
-    ctx.run.step(&unit.id, JournalStep::Init, StepState::Begun, &json!({}))?;
+    ctx.run
+        .step(&unit.id, JournalStep::Init, StepState::Begun, &json!({}))?;
     let end = site.init_with_retries(record, &backend).await;
-    let state = if end.is_ok() { StepState::Done } else { StepState::Failed };
-    ctx.run.step(&unit.id, JournalStep::Init, state, &json!({}))?;
+    let state = if end.is_ok() {
+        StepState::Done
+    } else {
+        StepState::Failed
+    };
+    ctx.run
+        .step(&unit.id, JournalStep::Init, state, &json!({}))?;
     end?;
     // The init may have written the lock file, which is part of the fingerprint.
     Fingerprint::take(ctx, unit, module, &site.config).record(ctx, unit)?;
@@ -124,7 +142,7 @@ pub(super) fn prepare_only(
     module: &RootModule,
     backend: SafeBackend,
 ) -> Result<Initialised, Failure> {
-    let site = Site::new(record, module);
+    let site = Site::new(record, module)?;
     site.write_config(record.ctx, record.unit)?;
     Ok(site.initialised(record.ctx, backend))
 }
@@ -137,19 +155,21 @@ struct Site {
 }
 
 impl Site {
-    fn new(record: &Record<'_>, module: &RootModule) -> Self {
+    fn new(record: &Record<'_>, module: &RootModule) -> Result<Self, Failure> {
         let (ctx, unit) = (record.ctx, record.unit);
         // Without a block in the root module there is nothing that Terraform could configure: the
         // guards let that pass for the local backend's defaults alone.
         let config = match module.backend {
-            Some(_) => backend_config::render(&unit.backend),
+            Some(_) => backend_config::render(&unit.backend).map_err(|error| {
+                Failure::failed(Diagnostic::error(error.to_string()).with_hint(error.hint()))
+            })?,
             None => String::new(),
         };
-        Self {
+        Ok(Self {
             data_dir: ctx.data_dir(unit),
             backend_config: ctx.run.tfw().data(&unit.id).join("backend.tfbackend"),
             config,
-        }
+        })
     }
 
     fn write_config(&self, ctx: &Context, unit: &Unit) -> Result<(), JournalError> {
@@ -169,9 +189,9 @@ impl Site {
     /// Whether the last init was of the same things, and what it made is still there.
     fn is_current(&self, ctx: &Context, unit: &Unit, module: &RootModule) -> bool {
         Fingerprint::take(ctx, unit, module, &self.config).is_recorded(ctx, unit)
-            && Recorded::read(&self.data_dir).is_ok_and(|recorded| {
+            && Recorded::read(&self.data_dir, &unit.folder).is_ok_and(|recorded| {
                 recorded.location_differences(&unit.backend).is_empty()
-                    && recorded.is_complete(&unit.folder)
+                    && recorded.missing.is_empty()
             })
     }
 
@@ -199,26 +219,30 @@ impl Site {
     async fn init_once(
         &self,
         record: &mut Record<'_>,
-        backend: &SafeBackend,
+        safe: &SafeBackend,
     ) -> Result<Finished, Failure> {
         let (ctx, unit) = (record.ctx, record.unit);
         let cache = plugin_cache::choose(ctx, unit).await?;
-        let recorded = Recorded::read(&self.data_dir).ok();
-        let options = InitOptions {
-            backend_config: (!self.config.is_empty()).then_some(self.backend_config.as_path()),
-            // The guards have seen that the place is the same; what else changed (encryption, the
-            // lock) is for Terraform to take over without moving anything.
-            reconfigure: recorded.is_some_and(|recorded| recorded.has_backend()),
-            ..InitOptions::default()
+        let recorded = Recorded::read(&self.data_dir, &unit.folder).ok();
+        // The guards have seen that the place is the same; what else changed (encryption, the
+        // lock) is for Terraform to take over without moving anything.
+        let reconfigure = recorded.is_some_and(|recorded| recorded.backend.is_some());
+        let backend = if self.config.is_empty() {
+            InitBackend::AsWritten
+        } else {
+            InitBackend::File {
+                config: self.backend_config.clone(),
+                reconfigure,
+            }
         };
-        let call = Call::new(command::init(&ctx.terraform, &options));
+        let json = ctx.terraform.init_prints_json();
+        let call = Call::new(command::init(&Init { backend, json }));
         let surroundings = Surroundings {
             data_dir: &self.data_dir,
             plugin_cache: cache.folder(),
             variables: &Variables::default(),
         };
-        let finished =
-            terraform_step::run(record, backend.account(), surroundings, call).await?;
+        let finished = terraform_step::run(record, safe.account(), surroundings, call).await?;
         if finished.status.success() {
             cache.adopt(&self.data_dir)?;
         }
@@ -233,12 +257,11 @@ impl Site {
     ) -> Result<(), Failure> {
         let (ctx, unit) = (record.ctx, record.unit);
         let workspace = unit.backend.workspace();
-        let selected = Recorded::read(&self.data_dir)
-            .map_or_else(|_| String::new(), |recorded| recorded.workspace().to_owned());
-        if selected == workspace.as_str() {
+        let recorded = Recorded::read(&self.data_dir, &unit.folder);
+        if recorded.is_ok_and(|recorded| recorded.workspace == workspace.as_str()) {
             return Ok(());
         }
-        let call = Call::new(command::select_workspace(workspace.as_str()));
+        let call = Call::new(command::select_workspace(workspace));
         let surroundings = Surroundings {
             data_dir: &self.data_dir,
             plugin_cache: &plugin_cache::shared(ctx),
@@ -250,4 +273,3 @@ impl Site {
             .map(drop)
     }
 }
-

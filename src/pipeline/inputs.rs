@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::failure::Failure;
 use super::record::Record;
 use super::states;
@@ -64,15 +62,15 @@ async fn upstream_state(
 }
 
 fn absent(unit: &Unit, name: &str, upstream: &UnitId, output: &str, missing: Missing) -> Failure {
-    let summary = format!("input `{name}` waits for output `{output}` of `{upstream}`, which does not exist yet");
+    let summary = format!(
+        "input `{name}` waits for output `{output}` of `{upstream}`, which does not exist yet"
+    );
     match missing {
         Missing::Skip => Failure::skipped(summary),
-        Missing::Fail => Failure::failed(
-            Diagnostic::error(summary).with_hint(format!(
-                "`tfw apply {upstream} {}` makes both, in order; or correct `inputs` of `{}`",
-                unit.id, unit.id
-            )),
-        ),
+        Missing::Fail => Failure::failed(Diagnostic::error(summary).with_hint(format!(
+            "`tfw apply {upstream} {}` makes both, in order; or correct `inputs` of `{}`",
+            unit.id, unit.id
+        ))),
     }
 }
 
@@ -83,26 +81,5 @@ impl Variables {
             variables.set(name, value);
         }
         variables
-    }
-}
-
-/// A value as Terraform reads it from `TF_VAR_*`: a string as it is, all else as JSON, which is
-/// also HCL.
-pub(super) fn encode(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn strings_are_passed_raw_and_all_else_as_json() {
-        assert_eq!(encode(&json!("a \"b\"")), "a \"b\"");
-        assert_eq!(encode(&json!({ "a": [1, true, null] })), r#"{"a":[1,true,null]}"#);
     }
 }

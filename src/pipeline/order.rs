@@ -23,10 +23,17 @@ pub(super) fn plan(ctx: &Context, mode: OrderMode) -> Plan {
         .nodes
         .into_iter()
         .zip(&units)
-        .map(|(node, unit)| Node { after: node.after, gate: unit.is_none() })
+        .map(|(node, unit)| Node {
+            after: node.after,
+            gate: unit.is_none(),
+        })
         .collect();
     Plan {
-        schedule: Schedule { nodes, limit: ctx.parallelism, fail_fast: ctx.fail_fast },
+        schedule: Schedule {
+            nodes,
+            limit: ctx.parallelism,
+            fail_fast: ctx.fail_fast,
+        },
         units,
     }
 }
@@ -36,7 +43,11 @@ pub(super) fn unordered(ctx: &Context) -> Plan {
     let units: Vec<Option<usize>> = (0..ctx.selected.len()).map(Some).collect();
     let nodes = units.iter().map(|_| Node::default()).collect();
     Plan {
-        schedule: Schedule { nodes, limit: ctx.parallelism, fail_fast: ctx.fail_fast },
+        schedule: Schedule {
+            nodes,
+            limit: ctx.parallelism,
+            fail_fast: ctx.fail_fast,
+        },
         units,
     }
 }

@@ -5,11 +5,9 @@ use serde_json::{Map, Value, json};
 use super::Context;
 use super::order;
 use super::preflight::{self, Intent, Work};
-use super::record::Record;
 use super::schedule::{self, Scheduled, Step, end_unrun, verdict};
 use super::states;
 use crate::events::Phase;
-use crate::manifest::OrderMode;
 use crate::model::UnitId;
 use crate::state::StateDocument;
 
@@ -26,7 +24,11 @@ pub struct UnitOutputs {
 /// outcome says why. A unit without a state has no outputs.
 pub async fn output(ctx: &Context) -> Vec<UnitOutputs> {
     let plan = order::unordered(ctx);
-    let units = preflight::run(ctx, Intent::Read).await.into_iter().map(Some).collect();
+    let units = preflight::run(ctx, Intent::Read)
+        .await
+        .into_iter()
+        .map(Some)
+        .collect();
     let scheduled = schedule::run(ctx, &plan, units, async |work| {
         let Work { mut record, .. } = *work;
         record.resume();
@@ -34,10 +36,19 @@ pub async fn output(ctx: &Context) -> Vec<UnitOutputs> {
         let read = states::read(&mut record).await;
         let unit = record.unit.id.clone();
         let (end, outputs) = match read {
-            Ok(state) => (Ok(()), Some(UnitOutputs { unit, outputs: of(state) })),
+            Ok(state) => (
+                Ok(()),
+                Some(UnitOutputs {
+                    unit,
+                    outputs: of(state),
+                }),
+            ),
             Err(failure) => (Err(failure), None),
         };
-        Step { verdict: verdict(&record.finish(end)), value: outputs }
+        Step {
+            verdict: verdict(&record.finish(end)),
+            value: outputs,
+        }
     })
     .await;
     scheduled

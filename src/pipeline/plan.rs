@@ -19,11 +19,11 @@ use super::schedule::{self, Step};
 use super::terraform_step::{Call, Finished, Variables};
 use crate::events::{Event, Phase};
 use crate::journal::{Step as JournalStep, StepState, remove_if_there};
-use crate::manifest::{self, OrderMode};
+use crate::manifest::{Direction, Graph, OrderMode};
 use crate::model::{Changes, Diagnostic, Outcome, ResourceChange, UnitResult};
 use crate::process::Status;
 use crate::runner::Verdict;
-use crate::terraform::{PlanDocument, PlanKind, PlanOptions, command, diagnostics};
+use crate::terraform::{PlanDocument, command, diagnostics};
 
 /// A plan on disk, and what is in it. Only [`plan_unit`] makes it.
 #[derive(Debug)]
@@ -59,8 +59,18 @@ pub(super) struct Planned<'c, P> {
 
 impl<'c, P> Planned<'c, P> {
     pub(super) fn map<Q>(self, change: impl FnOnce(P) -> Q) -> Planned<'c, Q> {
-        let Self { record, site, variables, plan } = self;
-        Planned { record, site, variables, plan: change(plan) }
+        let Self {
+            record,
+            site,
+            variables,
+            plan,
+        } = self;
+        Planned {
+            record,
+            site,
+            variables,
+            plan: change(plan),
+        }
     }
 }
 
@@ -102,10 +112,10 @@ impl PlanMode {
         }
     }
 
-    fn kind(self) -> PlanKind {
+    fn of_terraform(self) -> command::PlanMode {
         match self {
-            Self::Plan | Self::Apply => PlanKind::Normal,
-            Self::Destroy => PlanKind::Destroy,
+            Self::Plan | Self::Apply => command::PlanMode::Normal,
+            Self::Destroy => command::PlanMode::Destroy,
         }
     }
 }
@@ -126,7 +136,10 @@ pub async fn plan(ctx: &Context) {
             UnitResult::Succeeded | UnitResult::Skipped => Verdict::Done,
             _ => Verdict::NotDone,
         };
-        Step { verdict, value: outcome }
+        Step {
+            verdict,
+            value: outcome,
+        }
     })
     .await;
     tell_provisional(ctx, &schedule::outcomes(scheduled));
@@ -143,11 +156,18 @@ fn tell_provisional(ctx: &Context, outcomes: &[Option<Outcome>]) {
         .map(|(&index, _)| index)
         .collect();
     let planned = ctx.selected.iter().zip(outcomes).filter(|(_, outcome)| {
-        outcome.as_ref().is_some_and(|outcome| outcome.result == UnitResult::Succeeded)
+        outcome
+            .as_ref()
+            .is_some_and(|outcome| outcome.result == UnitResult::Succeeded)
     });
-    for (&index, _) in planned {
-        let upstreams = manifest::all_upstreams(&ctx.project, index);
-        if let Some(&because) = changing.iter().find(|changing| upstreams.contains(changing)) {
+    let graph = Graph::new(&ctx.project);
+    let downstream = graph.closure(&changing, Direction::Downstream);
+    for (&index, _) in planned.filter(|(index, _)| downstream[**index]) {
+        let upstream = graph.closure(&[index], Direction::Upstream);
+        let because = changing
+            .iter()
+            .find(|&&other| other != index && upstream[other]);
+        if let Some(&because) = because {
             ctx.events.emit(Event::Provisional {
                 unit: units[index].id.clone(),
                 because: units[because].id.clone(),
@@ -161,11 +181,16 @@ pub(super) async fn plan_unit(
     work: Work<'_>,
     mode: PlanMode,
 ) -> Result<Planned<'_, SavedPlan>, Outcome> {
-    let Work { mut record, module, backend } = work;
+    let Work {
+        mut record,
+        module,
+        backend,
+    } = work;
     record.resume();
     let planned = async {
-        let mut site = initialise(&mut record, &module, backend.clone()).await?;
+        // First, since a unit that waits for an output needs no init yet.
         let variables = inputs::variables(&mut record, mode.missing()).await?;
+        let mut site = initialise(&mut record, &module, backend.clone()).await?;
         let path = record.ctx.run.plan_file(&record.unit.id)?;
         record.phase(Phase::Plan);
         let mut finished = run_plan(&mut record, &site, &variables, &path, mode).await?;
@@ -181,7 +206,12 @@ pub(super) async fn plan_unit(
     match planned {
         Ok((site, variables, plan)) => {
             record.pause();
-            Ok(Planned { record, site, variables, plan })
+            Ok(Planned {
+                record,
+                site,
+                variables,
+                plan,
+            })
         }
         Err(failure) => Err(record.finish(Err(failure))),
     }
@@ -195,23 +225,28 @@ async fn run_plan(
     mode: PlanMode,
 ) -> Result<Finished, Failure> {
     let (ctx, unit) = (record.ctx, record.unit);
-    ctx.run.step(&unit.id, JournalStep::Plan, StepState::Begun, &json!({}))?;
+    ctx.run
+        .step(&unit.id, JournalStep::Plan, StepState::Begun, &json!({}))?;
     let mut tries = Tries::default();
     let finished = loop {
-        let options = PlanOptions {
-            kind: mode.kind(),
-            out: path,
+        let call = Call::new(command::plan(&command::Plan {
+            mode: mode.of_terraform(),
+            out: path.to_owned(),
             lock_timeout: unit.lock_timeout,
-            var_files: &unit.var_files,
-        };
-        let call = Call::new(command::plan(&options));
+            var_files: unit.var_files.clone(),
+        }));
         let finished = site.terraform(record, call, variables).await?;
         if is_plan(finished.status) || !tries.again(record, "terraform plan", &finished).await {
             break finished;
         }
     };
-    let state = if is_plan(finished.status) { StepState::Done } else { StepState::Failed };
-    ctx.run.step(&unit.id, JournalStep::Plan, state, &json!({}))?;
+    let state = if is_plan(finished.status) {
+        StepState::Done
+    } else {
+        StepState::Failed
+    };
+    ctx.run
+        .step(&unit.id, JournalStep::Plan, state, &json!({}))?;
     Ok(finished)
 }
 
@@ -249,7 +284,11 @@ async fn saved(
         resources,
         outputs,
     });
-    Ok(SavedPlan { path, changes, differs })
+    Ok(SavedPlan {
+        path,
+        changes,
+        differs,
+    })
 }
 
 /// What a person reviews: each resource, attribute by attribute. The document holds secrets in
@@ -263,7 +302,9 @@ async fn review(
     let finished = site.terraform(record, call, &Variables::default()).await?;
     let finished = finished.succeeded("terraform show")?;
     let document = PlanDocument::parse(finished.private_output()).map_err(|error| {
-        Failure::failed(Diagnostic::error(format!("`terraform show -json`: {error}")))
+        Failure::failed(Diagnostic::error(format!(
+            "`terraform show -json`: {error}"
+        )))
     })?;
     Ok((document.resources(), document.outputs()))
 }

@@ -51,9 +51,8 @@ pub(super) fn shared(ctx: &Context) -> PathBuf {
 pub(super) async fn choose(ctx: &Context, unit: &Unit) -> Result<PluginCache, Failure> {
     let shared = shared(ctx);
     make_private_folder(&shared)?;
-    let Some(lock_file) = LockFile::read(&unit.folder).map_err(|error| {
-        Failure::failed(Diagnostic::error(error.to_string()))
-    })?
+    let Some(lock_file) = LockFile::read(&unit.folder)
+        .map_err(|error| Failure::failed(Diagnostic::error(error.to_string())))?
     else {
         return cold(shared, None);
     };
@@ -61,7 +60,10 @@ pub(super) async fn choose(ctx: &Context, unit: &Unit) -> Result<PluginCache, Fa
         return Ok(PluginCache::Warm(shared));
     }
     let turn = FolderLock::acquire(ctx.run.tfw(), &shared, || {
-        ctx.events.detail(Some(&unit.id), "waits for another unit that fills the plugin cache");
+        ctx.events.detail(
+            Some(&unit.id),
+            "waits for another unit that fills the plugin cache",
+        );
     })
     .await?;
     if lock_file.is_installed_in(&shared) {
@@ -77,7 +79,11 @@ fn cold(shared: PathBuf, turn: Option<FolderLock>) -> Result<PluginCache, Failur
         .prefix("providers-")
         .tempdir_in(parent)
         .map_err(|source| cannot("create a folder in", parent, &source))?;
-    Ok(PluginCache::Cold { own, shared, _turn: turn })
+    Ok(PluginCache::Cold {
+        own,
+        shared,
+        _turn: turn,
+    })
 }
 
 impl PluginCache {
@@ -92,9 +98,11 @@ impl PluginCache {
     /// After a successful init: what it installed goes into the shared cache, and its links
     /// follow.
     pub(super) fn adopt(self, data_dir: &Path) -> Result<(), Failure> {
-        let Self::Cold { own, shared, _turn } = self else { return Ok(()) };
-        let packages = packages(own.path(), DEPTH)
-            .map_err(|source| cannot("read", own.path(), &source))?;
+        let Self::Cold { own, shared, _turn } = self else {
+            return Ok(());
+        };
+        let packages =
+            packages(own.path(), DEPTH).map_err(|source| cannot("read", own.path(), &source))?;
         for package in packages {
             let target = shared.join(&package);
             move_whole(&own.path().join(&package), &target)
@@ -183,10 +191,17 @@ mod tests {
         let own = tempfile::tempdir_in(root.path()).expect("made");
         install(own.path(), "new");
         let link = link_of(&data_dir, own.path());
-        let cache = PluginCache::Cold { own, shared: shared.clone(), _turn: None };
+        let cache = PluginCache::Cold {
+            own,
+            shared: shared.clone(),
+            _turn: None,
+        };
         cache.adopt(&data_dir).expect("adopted");
         assert_eq!(fs::read_link(&link).expect("a link"), shared.join(PACKAGE));
-        assert_eq!(fs::read_to_string(link.join("provider")).expect("there"), "new");
+        assert_eq!(
+            fs::read_to_string(link.join("provider")).expect("there"),
+            "new"
+        );
     }
 
     #[test]
@@ -197,8 +212,15 @@ mod tests {
         let own = tempfile::tempdir_in(root.path()).expect("made");
         install(own.path(), "new");
         let link = link_of(&data_dir, own.path());
-        let cache = PluginCache::Cold { own, shared: shared.clone(), _turn: None };
+        let cache = PluginCache::Cold {
+            own,
+            shared: shared.clone(),
+            _turn: None,
+        };
         cache.adopt(&data_dir).expect("adopted");
-        assert_eq!(fs::read_to_string(link.join("provider")).expect("there"), "running");
+        assert_eq!(
+            fs::read_to_string(link.join("provider")).expect("there"),
+            "running"
+        );
     }
 }

@@ -10,9 +10,9 @@ use super::buckets::Absent;
 use super::failure::Failure;
 use super::guards;
 use super::record::Record;
+use super::states;
 use crate::model::{Backend, Diagnostic, Outcome, Unit, UnitResult};
 use crate::root_module::RootModule;
-use crate::state::StateStore;
 
 /// What a command is about to do, as far as the guards care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,10 @@ pub(super) enum Checked<'c> {
 
 /// Guards, accounts and backends of all selected units; the answers stand in their order.
 pub(super) async fn run(ctx: &Context, intent: Intent) -> Vec<Checked<'_>> {
-    let mut desks: Vec<Desk<'_>> = ctx.units().map(|unit| Desk::new(ctx, unit, intent)).collect();
+    let mut desks: Vec<Desk<'_>> = ctx
+        .units()
+        .map(|unit| Desk::new(ctx, unit, intent))
+        .collect();
     if !refused(&desks) {
         prove(&mut desks, intent).await;
     }
@@ -75,7 +78,10 @@ pub(super) async fn run(ctx: &Context, intent: Intent) -> Vec<Checked<'_>> {
         new_states(ctx, &mut desks).await;
     }
     // One refusal stops the run: what was not refused itself has not been changed either.
-    let culprit = desks.iter().find(|desk| desk.is_refused()).map(|desk| desk.record.unit);
+    let culprit = desks
+        .iter()
+        .find(|desk| desk.is_refused())
+        .map(|desk| desk.record.unit);
     desks
         .into_iter()
         .map(|mut desk| {
@@ -106,11 +112,9 @@ impl<'c> Desk<'c> {
         let record = Record::new(ctx, unit);
         let looked = guards::check(ctx, unit).and_then(|module| {
             if intent.writes() {
-                if let Some(refusal) = ctx.consent.protection_refusal(unit, "writing") {
-                    return Err(refusal);
-                }
+                ctx.consent.can_answer(unit, "writing")?;
             }
-            if intent.writes() {
+            if matches!(intent, Intent::Apply | Intent::Destroy) {
                 guards::errored_state(ctx, unit)?;
             }
             Ok(module)
@@ -119,18 +123,27 @@ impl<'c> Desk<'c> {
             Ok(module) => (Some(module), None),
             Err(failure) => (None, Some(failure)),
         };
-        Self { record, module, backend: None, failure }
+        Self {
+            record,
+            module,
+            backend: None,
+            failure,
+        }
     }
 
     fn is_refused(&self) -> bool {
-        self.failure.as_ref().is_some_and(|failure| failure.result == UnitResult::Refused)
+        self.failure
+            .as_ref()
+            .is_some_and(|failure| failure.result == UnitResult::Refused)
     }
 
     fn leave(self) -> Checked<'c> {
         match (self.module, self.backend, self.failure) {
-            (Some(module), Some(backend), None) => {
-                Checked::Ready(Box::new(Work { record: self.record, module, backend }))
-            }
+            (Some(module), Some(backend), None) => Checked::Ready(Box::new(Work {
+                record: self.record,
+                module,
+                backend,
+            })),
             (_, _, failure) => {
                 let failure = failure.unwrap_or_else(Failure::not_started);
                 Checked::Ended(self.record.finish(Err(failure)))
@@ -145,8 +158,9 @@ fn refused(desks: &[Desk<'_>]) -> bool {
 
 /// Accounts and backends of the units that have not failed yet.
 async fn prove(desks: &mut [Desk<'_>], intent: Intent) {
-    let hopeful: Vec<usize> =
-        (0..desks.len()).filter(|&index| desks[index].failure.is_none()).collect();
+    let hopeful: Vec<usize> = (0..desks.len())
+        .filter(|&index| desks[index].failure.is_none())
+        .collect();
     let records: Vec<&Record<'_>> = hopeful.iter().map(|&index| &desks[index].record).collect();
     let prepared = backend::prepare(&records, intent.absent()).await;
     for (index, result) in hopeful.into_iter().zip(prepared) {
@@ -165,33 +179,38 @@ async fn new_states(ctx: &Context, desks: &mut [Desk<'_>]) {
     }
     for desk in desks.iter_mut() {
         let unit = desk.record.unit;
-        let Some(backend) = desk.backend.as_ref().filter(|_| unit.protected) else { continue };
+        let Some(backend) = desk.backend.as_ref().filter(|_| unit.protected) else {
+            continue;
+        };
         if ctx.consent.new_states.contains(&unit.id) || desk.failure.is_some() {
             continue;
         }
         if matches!(unit.backend, Backend::Other(_)) {
             continue;
         }
-        let store = StateStore::open(unit, backend.state_account());
-        match store.read().await {
-            Ok(Some(_)) => {}
-            Ok(None) => {
-                desk.failure = Some(Failure::refused(
-                    Diagnostic::error(format!(
-                        "`{}` is protected and has no state at {}; `--auto-approve` would create everything anew",
-                        unit.id,
-                        store.place()
-                    ))
-                    .with_hint(format!(
-                        "`--new-state {}` says that this is meant; else look at its backend in the manifest",
-                        unit.id
-                    )),
-                ));
-            }
-            Err(error) => {
-                desk.failure =
-                    Some(Failure::fact(error.to_string(), error.hint(), error.is_refusal()));
-            }
-        }
+        desk.failure = new_state(unit, backend).await.err();
     }
+}
+
+async fn new_state(unit: &Unit, backend: &SafeBackend) -> Result<(), Failure> {
+    let store = states::open(unit, backend.state_account()).await?;
+    if store
+        .read()
+        .await
+        .map_err(|error| states::unreadable(&error))?
+        .is_some()
+    {
+        return Ok(());
+    }
+    Err(Failure::refused(
+        Diagnostic::error(format!(
+            "`{}` is protected and has no state in `{}`; `--auto-approve` would create everything anew",
+            unit.id,
+            store.place()
+        ))
+        .with_hint(format!(
+            "`--new-state {}` says that this is meant; else look at its backend in the manifest",
+            unit.id
+        )),
+    ))
 }

@@ -35,7 +35,12 @@ impl<'c> Record<'c> {
             log: None,
             plan_file: None,
         };
-        Self { ctx, unit, busy_since: Instant::now(), outcome }
+        Self {
+            ctx,
+            unit,
+            busy_since: Instant::now(),
+            outcome,
+        }
     }
 
     /// Says that the work goes on now: time spent waiting for others is not the unit's.
@@ -62,8 +67,12 @@ impl<'c> Record<'c> {
         self.ctx.events.detail(Some(&self.unit.id), message);
     }
 
-    /// Tells a diagnostic and keeps it for the report.
+    /// Tells a diagnostic and keeps it for the report; what several processes of the unit say
+    /// alike, once.
     pub(super) fn diagnostic(&mut self, diagnostic: Diagnostic) {
+        if self.outcome.diagnostics.contains(&diagnostic) {
+            return;
+        }
         self.ctx.events.emit(Event::Diagnostic {
             unit: Some(self.unit.id.clone()),
             diagnostic: diagnostic.clone(),

@@ -31,7 +31,11 @@ impl Default for Tries {
             .with_jitter()
             .with_max_times(RETRIES)
             .build();
-        Self { backoff, began: Instant::now(), races: 0 }
+        Self {
+            backoff,
+            began: Instant::now(),
+            races: 0,
+        }
     }
 }
 
@@ -58,7 +62,9 @@ impl Tries {
             None
         };
         let Some(delay) = delay else { return false };
-        let what = found.first().map_or("it failed", |first| first.summary.as_str());
+        let what = found
+            .first()
+            .map_or("it failed", |first| first.summary.as_str());
         record.note(format!(
             "`{command}` is tried again in {:.1} s: {what}",
             delay.as_secs_f32()

@@ -38,7 +38,11 @@ pub(super) struct Plan {
 
 /// Whether units downstream of this one may go on.
 pub(super) fn verdict(outcome: &Outcome) -> Verdict {
-    if outcome.result == UnitResult::Succeeded { Verdict::Done } else { Verdict::NotDone }
+    if outcome.result == UnitResult::Succeeded {
+        Verdict::Done
+    } else {
+        Verdict::NotDone
+    }
 }
 
 /// Runs `each` on the units that are ready. The answers stand at the positions of the units;
@@ -54,9 +58,8 @@ where
     Fut: Future<Output = Step<T>>,
 {
     let slots = RefCell::new(units);
-    let take = |node: usize| {
-        plan.units[node].and_then(|position| slots.borrow_mut()[position].take())
-    };
+    let take =
+        |node: usize| plan.units[node].and_then(|position| slots.borrow_mut()[position].take());
     let ended = runner::run(
         &plan.schedule,
         |node| {
@@ -78,10 +81,13 @@ where
         ctx.signals.stopped(),
     )
     .await;
-    let mut answers: Vec<Option<Scheduled<'c, T>>> =
-        std::iter::repeat_with(|| None).take(slots.borrow().len()).collect();
+    let mut answers: Vec<Option<Scheduled<'c, T>>> = std::iter::repeat_with(|| None)
+        .take(slots.borrow().len())
+        .collect();
     for (node, ended) in ended.into_iter().enumerate() {
-        let Some(position) = plan.units[node] else { continue };
+        let Some(position) = plan.units[node] else {
+            continue;
+        };
         let left = |held: Option<usize>| {
             take(node).map(|unit| match (unit, held) {
                 (Checked::Ended(outcome), _) => Scheduled::Ended(outcome),

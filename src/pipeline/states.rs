@@ -34,7 +34,9 @@ pub(super) async fn open(
     unit: &Unit,
     state_account: &VerifiedAccount,
 ) -> Result<StateStore, Failure> {
-    StateStore::open(unit, state_account).await.map_err(|error| unreadable(&error))
+    StateStore::open(unit, state_account)
+        .await
+        .map_err(|error| unreadable(&error))
 }
 
 /// Who holds the lock of a unit's state, where tfw can tell.
@@ -46,7 +48,10 @@ pub(super) async fn lock_holder(
         return Ok(None);
     }
     let store = open(unit, state_account).await?;
-    store.lock_holder().await.map_err(|error| unreadable(&error))
+    store
+        .lock_holder()
+        .await
+        .map_err(|error| unreadable(&error))
 }
 
 pub(super) fn unreadable(error: &StateError) -> Failure {
@@ -56,7 +61,10 @@ pub(super) fn unreadable(error: &StateError) -> Failure {
 async fn pull(record: &mut Record<'_>) -> Result<Option<StateDocument>, Failure> {
     let module = guards::check(record.ctx, record.unit)?;
     let prepared = backend::prepare(&[&*record], Absent::Fail).await;
-    let backend = prepared.into_iter().next().unwrap_or_else(|| Err(Failure::not_started()))?;
+    let backend = prepared
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| Err(Failure::not_started()))?;
     let site = initialise(record, &module, backend).await?;
     let call = Call::new(command::state_pull()).private();
     let finished = site.terraform(record, call, &Variables::default()).await?;
@@ -65,7 +73,9 @@ async fn pull(record: &mut Record<'_>) -> Result<Option<StateDocument>, Failure>
     if bytes.trim_ascii().is_empty() {
         return Ok(None);
     }
-    StateDocument::parse(bytes)
-        .map(Some)
-        .map_err(|error| Failure::failed(Diagnostic::error(format!("`terraform state pull`: {error}"))))
+    StateDocument::parse(bytes).map(Some).map_err(|error| {
+        Failure::failed(Diagnostic::error(format!(
+            "`terraform state pull`: {error}"
+        )))
+    })
 }

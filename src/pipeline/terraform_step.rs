@@ -10,15 +10,14 @@ use serde_json::Value;
 
 use super::Context;
 use super::failure::Failure;
-use super::inputs::encode;
 use super::record::Record;
 use crate::aws::VerifiedAccount;
 use crate::events::Event;
 use crate::journal::{JournalError, append_private};
-use crate::model::{Changes, Diagnostic, Severity, Unit, UnitResult};
-use crate::process::{self, Exit, Output, Spec, SpawnError, Status};
+use crate::model::{Changes, Diagnostic, Region, Severity, Unit, UnitResult};
+use crate::process::{self, Exit, Output, SpawnError, Spec, Status};
 use crate::terraform::{
-    ChildSettings, Delivered, Fact, OutputReader, child_environment, diagnostics,
+    ChildSettings, Delivered, Fact, OutputReader, child_environment, diagnostics, encode_variable,
 };
 
 /// What to run.
@@ -31,7 +30,10 @@ pub(super) struct Call {
 impl Call {
     /// A subcommand whose output goes into the unit's log.
     pub(super) fn new(arguments: Vec<OsString>) -> Self {
-        Self { arguments, private: false }
+        Self {
+            arguments,
+            private: false,
+        }
     }
 
     /// Keeps its stdout out of every file: it holds values.
@@ -49,11 +51,7 @@ pub(super) struct Variables(BTreeMap<String, String>);
 impl Variables {
     /// Sets a variable, over one of the same name.
     pub(super) fn set(&mut self, name: &str, value: &Value) {
-        self.0.insert(name.to_owned(), encode(value));
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.insert(name.to_owned(), encode_variable(value));
     }
 }
 
@@ -105,11 +103,13 @@ pub(super) async fn environment(
         &ctx.inherited,
         &ChildSettings {
             credentials: delivered.as_ref(),
-            region: unit.region.as_ref().map(crate::model::Region::as_str),
+            region: unit.region.as_ref().map(Region::as_str),
             empty_file: &empty_file,
-            data_dir: surroundings.data_dir,
+            // A hand-typed Terraform in the folder finds the ordinary one by itself.
+            data_dir: (surroundings.data_dir != unit.folder.join(".terraform"))
+                .then_some(surroundings.data_dir),
             plugin_cache: surroundings.plugin_cache,
-            variables: &surroundings.variables.iter().collect::<Vec<_>>(),
+            vars: &surroundings.variables.0,
             extra: &unit.env,
         },
     );
@@ -133,7 +133,11 @@ pub(super) async fn run(
     write_heading(&log, &call.arguments)?;
     record.has_log();
     record.detail(format!("runs terraform {}", shown(&call.arguments)));
-    let stdout = if call.private { Output::Private } else { Output::Log(log.clone()) };
+    let stdout = if call.private {
+        Output::Private
+    } else {
+        Output::Log(log.clone())
+    };
     let spec = Spec {
         program: ctx.terraform.path().to_owned(),
         args: call.arguments,
@@ -144,18 +148,37 @@ pub(super) async fn run(
     };
     let mut reader = OutputReader::new(&ctx.shown(&unit.folder));
     let exit = process::run(spec, &ctx.signals, |line| {
-        if let Some(Fact::Resource { address, action, progress }) = reader.line(line) {
-            ctx.events.emit(Event::Resource {
-                unit: unit.id.clone(),
+        let unit = &unit.id;
+        match reader.line(line) {
+            Some(Fact::Resource {
                 address,
                 action,
                 progress,
-            });
+            }) => {
+                ctx.events.emit(Event::Resource {
+                    unit: unit.clone(),
+                    address,
+                    action,
+                    progress,
+                });
+            }
+            Some(Fact::WaitsForLock) => {
+                ctx.events.note(
+                    Some(unit),
+                    "waits for the state lock, which somebody else holds",
+                );
+            }
+            None => {}
         }
     })
     .await
     .map_err(|error| not_run(&error))?;
-    let Exit { status, interrupted, stdout, .. } = exit;
+    let Exit {
+        status,
+        interrupted,
+        stdout,
+        ..
+    } = exit;
     let collected = reader.finish();
     Ok(Finished {
         status,
@@ -179,8 +202,10 @@ fn write_heading(log: &Path, arguments: &[OsString]) -> Result<(), JournalError>
 
 /// Arguments as a person would type them. None of them is a secret: secrets go by environment.
 fn shown(arguments: &[OsString]) -> String {
-    let words: Vec<String> =
-        arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> = arguments
+        .iter()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
     shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }
 
@@ -199,16 +224,26 @@ impl Finished {
 
     /// Itself, where Terraform ended with 0.
     pub(super) fn succeeded(self, command: &str) -> Result<Self, Failure> {
-        if self.status.success() { Ok(self) } else { Err(self.failure(command)) }
+        if self.status.success() {
+            Ok(self)
+        } else {
+            Err(self.failure(command))
+        }
     }
 
     /// The failure that this run is: locked, interrupted or failed.
     pub(super) fn failure(self, command: &str) -> Failure {
-        let first = self.diagnostics.iter().find(|each| each.severity == Severity::Error);
+        let first = self
+            .diagnostics
+            .iter()
+            .find(|each| each.severity == Severity::Error);
         let what = first.map_or_else(|| self.status.to_string(), |each| each.summary.clone());
         let lock = diagnostics::lock_held(&self.diagnostics);
         let (result, reason) = if self.interrupted {
-            (UnitResult::Interrupted, format!("`{command}` was interrupted ({})", self.status))
+            (
+                UnitResult::Interrupted,
+                format!("`{command}` was interrupted ({})", self.status),
+            )
         } else if let Some(lock) = &lock {
             let reason = format!(
                 "the state is locked by {} since {} ({}, lock id {})",
@@ -225,10 +260,17 @@ impl Finished {
                     .with_hint("its log has all that it said"),
             );
         }
-        Failure { result, reason, diagnostics, lock: lock.map(Box::new) }
+        Failure {
+            result,
+            reason,
+            diagnostics,
+            lock: lock.map(Box::new),
+        }
     }
 }
 
 fn first_error_missing(diagnostics: &[Diagnostic]) -> bool {
-    !diagnostics.iter().any(|each| each.severity == Severity::Error)
+    !diagnostics
+        .iter()
+        .any(|each| each.severity == Severity::Error)
 }

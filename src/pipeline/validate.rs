@@ -1,7 +1,5 @@
 //! `tfw validate`: needs neither a backend nor credentials, so it gets neither.
 
-use serde::Deserialize;
-
 use super::Context;
 use super::failure::Failure;
 use super::order;
@@ -13,7 +11,8 @@ use crate::aws::VerifiedAccount;
 use crate::events::Phase;
 use crate::model::{Diagnostic, Severity, Unit, UnitResult};
 use crate::runner::{self, Verdict};
-use crate::terraform::{InitOptions, JsonDiagnostic, command};
+use crate::terraform::command::{self, Init, InitBackend};
+use crate::terraform::parse_validation;
 
 /// `tfw validate`.
 pub async fn validate(ctx: &Context) {
@@ -25,7 +24,11 @@ pub async fn validate(ctx: &Context) {
         |index| async move {
             let mut record = Record::new(ctx, units[index]);
             let end = validate_unit(&mut record).await;
-            let verdict = if end.is_ok() { Verdict::Done } else { Verdict::NotDone };
+            let verdict = if end.is_ok() {
+                Verdict::Done
+            } else {
+                Verdict::NotDone
+            };
             record.finish(end);
             (verdict, ())
         },
@@ -54,8 +57,11 @@ async fn validate_unit(record: &mut Record<'_>) -> Result<(), Failure> {
             plugin_cache: cache.folder(),
             variables: &variables,
         };
-        let options = InitOptions { without_backend: true, ..InitOptions::default() };
-        let call = Call::new(command::init(&ctx.terraform, &options));
+        let json = ctx.terraform.init_prints_json();
+        let call = Call::new(command::init(&Init {
+            backend: InitBackend::None,
+            json,
+        }));
         let finished = terraform_step::run(record, &nobody, surroundings, call).await?;
         if finished.status.success() {
             cache.adopt(&data_dir)?;
@@ -74,26 +80,14 @@ async fn validate_unit(record: &mut Record<'_>) -> Result<(), Failure> {
     let call = Call::new(command::validate()).private();
     let finished = terraform_step::run(record, &nobody, surroundings, call).await?;
     // `validate -json` prints one document, and ends with 1 where it has errors.
-    let document: Validation = match serde_json::from_slice(finished.private_output()) {
-        Ok(document) => document,
-        Err(_) => return finished.succeeded("terraform validate").map(drop),
-    };
-    let folder = ctx.shown(&unit.folder);
-    conclude(record, document.diagnostics.into_iter().map(|each| each.shown_in(&folder)))
-}
-
-/// What `terraform validate -json` prints, as far as tfw reads it.
-#[derive(Debug, Deserialize)]
-struct Validation {
-    #[serde(default)]
-    diagnostics: Vec<JsonDiagnostic>,
+    match parse_validation(finished.private_output(), &ctx.shown(&unit.folder)) {
+        Some(found) => conclude(record, found),
+        None => finished.succeeded("terraform validate").map(drop),
+    }
 }
 
 /// Tells what was found; errors among it fail the unit.
-fn conclude(
-    record: &mut Record<'_>,
-    found: impl Iterator<Item = Diagnostic>,
-) -> Result<(), Failure> {
+fn conclude(record: &mut Record<'_>, found: Vec<Diagnostic>) -> Result<(), Failure> {
     let mut errors = Vec::new();
     for diagnostic in found {
         match diagnostic.severity {
@@ -101,7 +95,9 @@ fn conclude(
             Severity::Warning => record.diagnostic(diagnostic),
         }
     }
-    let Some(first) = errors.first() else { return Ok(()) };
+    let Some(first) = errors.first() else {
+        return Ok(());
+    };
     Err(Failure {
         result: UnitResult::Failed,
         reason: format!("`terraform validate` failed: {}", first.summary),

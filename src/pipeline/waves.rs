@@ -24,6 +24,17 @@ enum Review<'c> {
     Open(Box<Planned<'c, SavedPlan>>),
 }
 
+/// Whether a unit may take part in a wave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readiness {
+    /// All that it waits for succeeded.
+    May,
+    /// Something that it waits for has not ended.
+    Waits,
+    /// The unit at this position did not succeed.
+    Never(usize),
+}
+
 /// All units of an apply or destroy, some settled, some not.
 struct Waves<'c> {
     ctx: &'c Context,
@@ -62,10 +73,9 @@ impl<'c> Waves<'c> {
     /// Units that ended in the preflight are settled from the start.
     fn settle_ended(&mut self) {
         for (waiting, outcome) in self.waiting.iter_mut().zip(&mut self.outcomes) {
-            if let Some(Checked::Ended(_)) = waiting {
-                if let Some(Checked::Ended(ended)) = waiting.take() {
-                    *outcome = Some(ended);
-                }
+            match waiting.take() {
+                Some(Checked::Ended(ended)) => *outcome = Some(ended),
+                ready => *waiting = ready,
             }
         }
     }
@@ -74,40 +84,51 @@ impl<'c> Waves<'c> {
     /// dependency did not succeed end here.
     fn next_environment(&mut self) -> Option<EnvironmentName> {
         loop {
-            let (position, because) = (0..self.waiting.len())
+            let (position, readiness) = (0..self.waiting.len())
                 .filter(|&position| self.waiting[position].is_some())
-                .find_map(|position| self.readiness(position).map(|because| (position, because)))?;
-            match because {
-                None => return self.environment(position).cloned(),
-                Some(because) => {
+                .map(|position| (position, self.readiness(position)))
+                .find(|(_, readiness)| *readiness != Readiness::Waits)?;
+            match readiness {
+                Readiness::Never(because) => {
                     if let Some(Checked::Ready(work)) = self.waiting[position].take() {
                         self.outcomes[position] = Some(end_unrun(*work, Some(because)));
                     }
                 }
+                Readiness::May | Readiness::Waits => return self.environment(position).cloned(),
             }
         }
     }
 
-    /// `None`: it waits for units that are not settled. `Some(None)`: it may go. `Some(Some(p))`:
-    /// it never will, because of the unit at `p`.
-    fn readiness(&self, position: usize) -> Option<Option<usize>> {
+    fn readiness(&self, position: usize) -> Readiness {
         let mut settled = true;
         for &upstream in &self.upstreams[position] {
             match &self.outcomes[upstream] {
-                Some(outcome) if verdict(outcome) == Verdict::NotDone => return Some(Some(upstream)),
+                Some(outcome) if verdict(outcome) == Verdict::NotDone => {
+                    return Readiness::Never(upstream);
+                }
                 Some(_) => {}
                 None => settled = false,
             }
         }
-        settled.then_some(None)
+        if settled {
+            Readiness::May
+        } else {
+            Readiness::Waits
+        }
     }
 
     fn environment(&self, position: usize) -> Option<&'c EnvironmentName> {
-        self.ctx.units().nth(position).map(|unit| &unit.id.environment)
+        self.ctx
+            .units()
+            .nth(position)
+            .map(|unit| &unit.id.environment)
     }
 
     fn anything_went_wrong(&self) -> bool {
-        self.outcomes.iter().flatten().any(|outcome| outcome.result != UnitResult::Succeeded)
+        self.outcomes
+            .iter()
+            .flatten()
+            .any(|outcome| outcome.result != UnitResult::Succeeded)
     }
 
     /// One wave: plan what can be planned in the environment, ask, apply.
@@ -116,20 +137,33 @@ impl<'c> Waves<'c> {
         let units: Vec<Option<Checked<'c>>> = {
             let members: Vec<usize> = plan.units.iter().copied().flatten().collect();
             (0..self.waiting.len())
-                .map(|p| if members.contains(&p) { self.waiting[p].take() } else { None })
+                .map(|p| {
+                    if members.contains(&p) {
+                        self.waiting[p].take()
+                    } else {
+                        None
+                    }
+                })
                 .collect()
         };
         let mode = PlanMode::of(self.doing);
         let reviewed = schedule::run(self.ctx, &plan, units, async |work| {
             match plan_unit(*work, mode).await {
-                Ok(planned) if planned.plan.has_changes() => {
-                    Step { verdict: Verdict::NotDone, value: Review::Open(Box::new(planned)) }
-                }
+                Ok(planned) if planned.plan.has_changes() => Step {
+                    verdict: Verdict::NotDone,
+                    value: Review::Open(Box::new(planned)),
+                },
                 Ok(planned) => {
                     let outcome = planned.end_without_changes();
-                    Step { verdict: verdict(&outcome), value: Review::Ended(outcome) }
+                    Step {
+                        verdict: verdict(&outcome),
+                        value: Review::Ended(outcome),
+                    }
                 }
-                Err(outcome) => Step { verdict: verdict(&outcome), value: Review::Ended(outcome) },
+                Err(outcome) => Step {
+                    verdict: verdict(&outcome),
+                    value: Review::Ended(outcome),
+                },
             }
         })
         .await;
@@ -195,7 +229,10 @@ impl<'c> Waves<'c> {
         let nodes = members
             .iter()
             .map(|&member| Node {
-                after: self.upstreams[member].iter().filter_map(|&up| node_of(up)).collect(),
+                after: self.upstreams[member]
+                    .iter()
+                    .filter_map(|&up| node_of(up))
+                    .collect(),
                 gate: false,
             })
             .collect();
@@ -211,7 +248,9 @@ impl<'c> Waves<'c> {
 
     /// Ends what never had its turn.
     fn close(self) -> Vec<Outcome> {
-        let Self { waiting, outcomes, .. } = self;
+        let Self {
+            waiting, outcomes, ..
+        } = self;
         waiting
             .into_iter()
             .zip(outcomes)

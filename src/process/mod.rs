@@ -23,6 +23,8 @@ mod leash;
 pub mod signals;
 mod tail;
 
+use crate::model::describe_io;
+
 pub use child::{Captured, Exit, Output, Spec, run};
 pub use escalation::Signal;
 pub use foreground::{Foreground, Forward};
@@ -137,7 +139,7 @@ pub enum SpawnError {
         folder: PathBuf,
     },
     /// The file is there, but it cannot be run.
-    #[error("`{program}` could not be started: {}", reason(source))]
+    #[error("`{program}` could not be started: {}", describe_io(source))]
     NotStarted {
         /// What was to run.
         program: String,
@@ -145,7 +147,7 @@ pub enum SpawnError {
         source: io::Error,
     },
     /// The file for its output cannot be written or read.
-    #[error("the output of `{program}` cannot go to `{}`: {}", path.display(), reason(source))]
+    #[error("the output of `{program}` cannot go to `{}`: {}", path.display(), describe_io(source))]
     Output {
         /// What was to run.
         program: String,
@@ -157,7 +159,7 @@ pub enum SpawnError {
     /// The system did not tell how it ended.
     #[error(
         "`{program}` was started, but how it ended is not known: {}",
-        reason(source)
+        describe_io(source)
     )]
     Lost {
         /// What ran.
@@ -209,16 +211,6 @@ impl SpawnError {
     }
 }
 
-/// An I/O error as a clause of a sentence: lower-case, without the system's error number.
-pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error ").next().unwrap_or_default();
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(chars).collect()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,11 +227,5 @@ mod tests {
     fn a_status_has_the_code_that_a_shell_shows() {
         assert_eq!(Status::Code(2).shell_code(), 2);
         assert_eq!(Status::Signal(2).shell_code(), 130);
-    }
-
-    #[test]
-    fn reasons_carry_no_error_numbers() {
-        let error = io::Error::from_raw_os_error(13);
-        assert_eq!(reason(&error), "permission denied");
     }
 }

@@ -32,7 +32,6 @@ pub struct Report {
     #[serde(serialize_with = "rfc3339")]
     finished: Timestamp,
     result: RunResult,
-    #[serde(serialize_with = "code")]
     exit_code: ExitCode,
     diagnostics: Vec<Diagnostic>,
     units: Vec<UnitReport>,
@@ -191,10 +190,6 @@ fn never_finished() -> Outcome {
         log: None,
         plan_file: None,
     }
-}
-
-fn code<S: serde::Serializer>(code: &ExitCode, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u8(code.code())
 }
 
 fn rfc3339<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

@@ -56,6 +56,12 @@ impl ExitCode {
     }
 }
 
+impl Serialize for ExitCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(self.code())
+    }
+}
+
 /// What is known of the end of a run beside its units.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ending {

@@ -71,7 +71,9 @@ where
     let mut stopping = false;
     loop {
         while !stopping && running.len() < schedule.limit.max(1) {
-            let Some(index) = dispatcher.next() else { break };
+            let Some(index) = dispatcher.next() else {
+                break;
+            };
             let work = start(index);
             running.push(async move { (index, work.await) });
         }
@@ -86,7 +88,11 @@ where
             }
         }
     }
-    dispatcher.ended.into_iter().map(|ended| ended.unwrap_or(Ended::NotStarted)).collect()
+    dispatcher
+        .ended
+        .into_iter()
+        .map(|ended| ended.unwrap_or(Ended::NotStarted))
+        .collect()
 }
 
 struct Dispatcher<'s, T> {
@@ -117,8 +123,9 @@ impl<'s, T> Dispatcher<'s, T> {
             ready: BTreeSet::new(),
             ended: std::iter::repeat_with(|| None).take(count).collect(),
         };
-        let free: Vec<usize> =
-            (0..count).filter(|&index| dispatcher.waits_for[index] == 0).collect();
+        let free: Vec<usize> = (0..count)
+            .filter(|&index| dispatcher.waits_for[index] == 0)
+            .collect();
         dispatcher.settle(free);
         dispatcher
     }
@@ -173,9 +180,18 @@ mod tests {
     use tokio::sync::oneshot;
 
     fn schedule(after: &[&[usize]], limit: usize) -> Schedule {
-        let nodes =
-            after.iter().map(|after| Node { after: after.to_vec(), gate: false }).collect();
-        Schedule { nodes, limit, fail_fast: false }
+        let nodes = after
+            .iter()
+            .map(|after| Node {
+                after: after.to_vec(),
+                gate: false,
+            })
+            .collect();
+        Schedule {
+            nodes,
+            limit,
+            fail_fast: false,
+        }
     }
 
     async fn order_of(schedule: &Schedule, failing: &[usize]) -> (Vec<usize>, Vec<Ended<usize>>) {
@@ -184,8 +200,11 @@ mod tests {
             schedule,
             |index| {
                 started.borrow_mut().push(index);
-                let verdict =
-                    if failing.contains(&index) { Verdict::NotDone } else { Verdict::Done };
+                let verdict = if failing.contains(&index) {
+                    Verdict::NotDone
+                } else {
+                    Verdict::Done
+                };
                 async move {
                     tokio::task::yield_now().await;
                     (verdict, index)
@@ -211,7 +230,11 @@ mod tests {
         let (started, ended) = order_of(&chain, &[0]).await;
         assert_eq!(started, [0, 3]);
         assert_eq!(ended[1], Ended::Held { because: 0 });
-        assert_eq!(ended[2], Ended::Held { because: 0 }, "the first cause, not the nearest");
+        assert_eq!(
+            ended[2],
+            Ended::Held { because: 0 },
+            "the first cause, not the nearest"
+        );
     }
 
     #[tokio::test]
@@ -286,12 +309,22 @@ mod tests {
         for _ in 0..1_000 {
             let first = nodes.len();
             for _ in 0..10 {
-                nodes.push(Node { after: gate.into_iter().collect(), gate: false });
+                nodes.push(Node {
+                    after: gate.into_iter().collect(),
+                    gate: false,
+                });
             }
             gate = Some(nodes.len());
-            nodes.push(Node { after: (first..first + 10).collect(), gate: true });
+            nodes.push(Node {
+                after: (first..first + 10).collect(),
+                gate: true,
+            });
         }
-        let schedule = Schedule { nodes, limit: 8, fail_fast: false };
+        let schedule = Schedule {
+            nodes,
+            limit: 8,
+            fail_fast: false,
+        };
         let (started, ended) = order_of(&schedule, &[]).await;
         assert_eq!(started.len(), 10_000);
         assert!(!ended.contains(&Ended::NotStarted));

@@ -50,13 +50,19 @@ impl Console {
         if options.document_on_stdout {
             Self::on_stderr(options)
         } else {
-            Self::on(Box::new(AutoStream::new(io::stdout(), choice(options))), options)
+            Self::on(
+                Box::new(AutoStream::new(io::stdout(), choice(options))),
+                options,
+            )
         }
     }
 
     /// A console on stderr, for errors that stop a command.
     pub fn on_stderr(options: Options) -> Self {
-        Self::on(Box::new(AutoStream::new(io::stderr(), choice(options))), options)
+        Self::on(
+            Box::new(AutoStream::new(io::stderr(), choice(options))),
+            options,
+        )
     }
 
     fn on(out: Box<dyn Write + Send>, options: Options) -> Self {
@@ -140,7 +146,22 @@ impl Console {
 }
 
 fn choice(options: Options) -> anstream::ColorChoice {
-    if options.colour { anstream::ColorChoice::Always } else { anstream::ColorChoice::Never }
+    if options.colour {
+        anstream::ColorChoice::Always
+    } else {
+        anstream::ColorChoice::Never
+    }
+}
+
+/// How many columns text for people may have.
+pub fn width() -> usize {
+    let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
+    // A pipe has no width, and some terminals say zero.
+    if columns == 0 {
+        100
+    } else {
+        usize::from(columns).clamp(60, 140)
+    }
 }
 
 /// Prints a document on stdout, and nothing else.

@@ -21,17 +21,40 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The outside world.
     ("aws", &["model", "events", "journal", "env_vars"]),
     ("process", &["model", "events", "journal", "env_vars"]),
-    ("state", &["aws", "process", "model", "events", "journal", "env_vars"]),
-    ("bucket", &["aws", "process", "model", "events", "journal", "env_vars"]),
-    ("credentials", &["aws", "process", "model", "events", "journal", "env_vars"]),
-    ("terraform", &["aws", "process", "model", "events", "journal", "env_vars"]),
+    (
+        "state",
+        &["aws", "process", "model", "events", "journal", "env_vars"],
+    ),
+    (
+        "bucket",
+        &["aws", "process", "model", "events", "journal", "env_vars"],
+    ),
+    (
+        "credentials",
+        &["aws", "process", "model", "events", "journal", "env_vars"],
+    ),
+    (
+        "terraform",
+        &["aws", "process", "model", "events", "journal", "env_vars"],
+    ),
     // The work.
     ("runner", &[]),
     (
         "pipeline",
         &[
-            "runner", "state", "bucket", "credentials", "terraform", "aws", "process", "manifest",
-            "root_module", "model", "events", "journal", "env_vars",
+            "runner",
+            "state",
+            "bucket",
+            "credentials",
+            "terraform",
+            "aws",
+            "process",
+            "manifest",
+            "root_module",
+            "model",
+            "events",
+            "journal",
+            "env_vars",
         ],
     ),
     // Consumers of events.
@@ -42,8 +65,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "settings", "pipeline", "runner", "state", "bucket", "credentials", "terraform", "aws",
-            "process", "manifest", "root_module", "model", "events", "journal", "env_vars", "ui",
+            "settings",
+            "pipeline",
+            "runner",
+            "state",
+            "bucket",
+            "credentials",
+            "terraform",
+            "aws",
+            "process",
+            "manifest",
+            "root_module",
+            "model",
+            "events",
+            "journal",
+            "env_vars",
+            "ui",
             "report",
         ],
     ),
@@ -95,7 +132,11 @@ fn sources() -> Vec<Source> {
                 .map(|line| line.split("//").next().unwrap_or_default())
                 .collect::<Vec<_>>()
                 .join("\n");
-            sources.push(Source { path: below.to_owned(), room, code });
+            sources.push(Source {
+                path: below.to_owned(),
+                room,
+                code,
+            });
         }
     }
     sources
@@ -104,7 +145,9 @@ fn sources() -> Vec<Source> {
 /// The rooms that some code names as `crate::ROOM`, also inside `crate::{…}`.
 fn rooms_used(code: &str) -> BTreeSet<String> {
     let word = |text: &str| -> String {
-        text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+        text.chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect()
     };
     let mut used = BTreeSet::new();
     for part in code.split("crate::").skip(1) {
@@ -137,7 +180,10 @@ fn rooms_use_only_what_lies_below_them() {
     let mut wrong = Vec::new();
     for source in &sources {
         let Some((_, allowed)) = MAY_USE.iter().find(|(room, _)| *room == source.room) else {
-            wrong.push(format!("{}: a room that this test does not know", source.path.display()));
+            wrong.push(format!(
+                "{}: a room that this test does not know",
+                source.path.display()
+            ));
             continue;
         };
         for used in rooms_used(&source.code) {
@@ -147,7 +193,11 @@ fn rooms_use_only_what_lies_below_them() {
         }
     }
     assert!(sources.len() > 50, "the sources were not found");
-    assert!(wrong.is_empty(), "against the design's directions:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "against the design's directions:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -158,7 +208,10 @@ fn the_outside_world_is_reached_through_one_room_each() {
             let uses = source.code.contains(&format!("{name}::"))
                 || source.code.contains(&format!("use {name}"));
             if uses && source.room != *room {
-                wrong.push(format!("{} uses `{name}`, which is {room}'s", source.path.display()));
+                wrong.push(format!(
+                    "{} uses `{name}`, which is {room}'s",
+                    source.path.display()
+                ));
             }
         }
     }

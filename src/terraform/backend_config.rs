@@ -1,0 +1,353 @@
+//! The file that tells Terraform its backend: `terraform init -backend-config=FILE`.
+//!
+//! What stands in it ends up in `.terraform/terraform.tfstate` and inside saved plans, in clear,
+//! so no credential may: those come by the environment.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::model::{Backend, S3Backend};
+
+/// Options of a backend that cannot be passed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BackendConfigError {
+    /// It would be stored in clear.
+    #[error("the backend option `{name}` is a secret, and Terraform would store it in clear")]
+    Secret {
+        /// The option.
+        name: String,
+    },
+    /// The manifest has a key of its own for it.
+    #[error("the backend option `{name}` is set twice")]
+    SetTwice {
+        /// The option.
+        name: String,
+    },
+    /// Terraform could not read it.
+    #[error("`{name}` is not the name of a backend option")]
+    InvalidName {
+        /// The option.
+        name: String,
+    },
+}
+
+impl BackendConfigError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Secret { .. } => {
+                "remove it: tfw passes credentials by the child's environment".to_owned()
+            }
+            Self::SetTwice { name } => {
+                format!("remove `{name}` from `backend.options`: tfw sets it from `backend`")
+            }
+            Self::InvalidName { .. } => {
+                "names are letters, digits, `_` and `-`, and begin with a letter".to_owned()
+            }
+        }
+    }
+}
+
+/// Options of Terraform's S3 backend that are credentials.
+const SECRETS: [&str; 5] = [
+    "access_key",
+    "secret_key",
+    "token",
+    "sse_customer_key",
+    "assume_role_with_web_identity",
+];
+
+/// The arguments that tfw passes for a backend.
+///
+/// # Errors
+/// An option is a secret, has no valid name, or is set twice.
+pub fn arguments(backend: &Backend) -> Result<Map<String, Value>, BackendConfigError> {
+    let (mut arguments, options) = match backend {
+        Backend::S3(s3) => (s3_arguments(s3), &s3.options),
+        Backend::Local(local) => (Map::new(), &local.options),
+        Backend::Other(other) => (Map::new(), &other.options),
+    };
+    for (name, value) in options {
+        let name = name.clone();
+        if !is_identifier(&name) {
+            return Err(BackendConfigError::InvalidName { name });
+        }
+        if matches!(backend, Backend::S3(_)) && SECRETS.contains(&name.as_str()) {
+            return Err(BackendConfigError::Secret { name });
+        }
+        if arguments.contains_key(&name) {
+            return Err(BackendConfigError::SetTwice { name });
+        }
+        arguments.insert(name, value.clone());
+    }
+    Ok(arguments)
+}
+
+/// The text of the file.
+///
+/// # Errors
+/// See [`arguments`].
+pub fn render(backend: &Backend) -> Result<String, BackendConfigError> {
+    let mut text = String::from("# Made by tfw for `terraform init -backend-config`.\n");
+    for (name, value) in arguments(backend)? {
+        text.push_str(&name);
+        text.push_str(" = ");
+        push_value(&mut text, &value);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// Writes the file, readable by its owner only; whoever reads meanwhile sees the old one or this.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write(file: &Path, text: &str) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    temporary.write_all(text.as_bytes())?;
+    temporary.persist(file)?;
+    Ok(())
+}
+
+fn s3_arguments(s3: &S3Backend) -> Map<String, Value> {
+    let mut arguments = Map::new();
+    let mut set = |name: &str, value: Value| {
+        arguments.insert(name.to_owned(), value);
+    };
+    set("bucket", s3.bucket.as_str().into());
+    set("key", s3.key.as_str().into());
+    set("region", s3.region.as_str().into());
+    set("encrypt", true.into());
+    set("use_lockfile", s3.use_lockfile.into());
+    if let Some(key) = &s3.kms_key_id {
+        set("kms_key_id", key.as_str().into());
+    }
+    if s3.use_path_style {
+        set("use_path_style", true.into());
+    }
+    if let Some(role) = &s3.role_arn {
+        set("assume_role", json!({ "role_arn": role.as_str() }));
+    }
+    arguments
+}
+
+/// HCL's identifiers, as far as arguments of backends use them.
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+}
+
+fn push_value(text: &mut String, value: &Value) {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => text.push_str(&value.to_string()),
+        Value::String(string) => push_string(text, string),
+        Value::Array(items) => {
+            text.push('[');
+            for (position, item) in items.iter().enumerate() {
+                text.push_str(if position == 0 { "" } else { ", " });
+                push_value(text, item);
+            }
+            text.push(']');
+        }
+        Value::Object(fields) => {
+            text.push('{');
+            for (position, (name, field)) in fields.iter().enumerate() {
+                text.push_str(if position == 0 { " " } else { ", " });
+                push_string(text, name);
+                text.push_str(" = ");
+                push_value(text, field);
+            }
+            text.push_str(if fields.is_empty() { "}" } else { " }" });
+        }
+    }
+}
+
+/// A quoted template without any template in it:
+/// <https://github.com/hashicorp/hcl/blob/main/hclsyntax/spec.md#template-expressions>.
+fn push_string(text: &mut String, string: &str) {
+    text.push('"');
+    let mut chars = string.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            '$' | '%' if chars.peek() == Some(&'{') => {
+                text.push(c);
+                text.push(c);
+            }
+            c if c.is_control() => {
+                // Writing to a string does not fail.
+                let _ = write!(text, "\\u{:04x}", u32::from(c));
+            }
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{LocalBackend, OtherBackend};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn s3(options: Value) -> S3Backend {
+        let Value::Object(options) = options else {
+            panic!("options are an object");
+        };
+        S3Backend {
+            bucket: "acme-tfstate-dev".parse().expect("valid"),
+            key: "network/terraform.tfstate".parse().expect("valid"),
+            region: "eu-west-1".parse().expect("valid"),
+            workspace: crate::model::Workspace::default(),
+            use_lockfile: true,
+            kms_key_id: None,
+            role_arn: None,
+            owner: "111111111111".parse().expect("valid"),
+            use_path_style: false,
+            options,
+        }
+    }
+
+    fn rendered(backend: S3Backend) -> Result<String, BackendConfigError> {
+        render(&Backend::S3(Box::new(backend)))
+    }
+
+    #[test]
+    fn an_s3_backend_is_always_encrypted() {
+        assert_eq!(
+            rendered(s3(json!({}))).expect("valid"),
+            "# Made by tfw for `terraform init -backend-config`.\n\
+             bucket = \"acme-tfstate-dev\"\n\
+             key = \"network/terraform.tfstate\"\n\
+             region = \"eu-west-1\"\n\
+             encrypt = true\n\
+             use_lockfile = true\n"
+        );
+    }
+
+    #[test]
+    fn everything_of_the_manifest_is_passed() {
+        let mut backend = s3(json!({
+            "endpoints": { "s3": "http://127.0.0.1:5000" },
+            "max_retries": 3,
+            "allowed_account_ids": ["111111111111"],
+        }));
+        backend.kms_key_id = Some("arn:aws:kms:eu-west-1:111111111111:key/x".to_owned());
+        backend.role_arn = Some(
+            "arn:aws:iam::222222222222:role/State"
+                .parse()
+                .expect("valid"),
+        );
+        backend.use_path_style = true;
+        let text = rendered(backend).expect("valid");
+        for line in [
+            "kms_key_id = \"arn:aws:kms:eu-west-1:111111111111:key/x\"",
+            "use_path_style = true",
+            "assume_role = { \"role_arn\" = \"arn:aws:iam::222222222222:role/State\" }",
+            "endpoints = { \"s3\" = \"http://127.0.0.1:5000\" }",
+            "max_retries = 3",
+            "allowed_account_ids = [\"111111111111\"]",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn strings_come_through_whatever_is_in_them() {
+        let hostile = "a\"b\\c ${d} %{e} $${f} $ % \n\r\t \u{7} ü 漢";
+        let text = rendered(s3(
+            json!({ "note": hostile, "nested": { hostile: [hostile] } }),
+        ))
+        .expect("valid");
+        let body: hcl_edit::structure::Body = text.parse().expect("HCL");
+        let read = body.get_attribute("note").expect("there");
+        // As hcl-edit reads a template without interpolations: literal parts, escapes resolved.
+        let shown = match &read.value {
+            hcl_edit::expr::Expression::String(string) => string.value().clone(),
+            hcl_edit::expr::Expression::StringTemplate(template) => template
+                .iter()
+                .map(|element| match element {
+                    hcl_edit::template::Element::Literal(literal) => literal.value().clone(),
+                    other => panic!("interpolated: {other:?}"),
+                })
+                .collect(),
+            other => panic!("not a string: {other:?}"),
+        };
+        // It keeps the escape of `${`; Terraform turns it into one sign.
+        assert_eq!(
+            shown.replace("$${", "${").replace("%%{", "%{"),
+            hostile.replace("$${", "${")
+        );
+        assert!(text.contains("$${d} %%{e} $$${f}"), "{text}");
+    }
+
+    #[test]
+    fn secrets_never_get_into_the_file() {
+        for name in SECRETS {
+            let error = rendered(s3(json!({ name: "x" }))).expect_err(name);
+            assert!(
+                matches!(error, BackendConfigError::Secret { .. }),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_option_must_be_one_and_the_only_one() {
+        let error = rendered(s3(json!({ "bucket": "other" }))).expect_err("twice");
+        assert_eq!(
+            error.to_string(),
+            "the backend option `bucket` is set twice"
+        );
+        let error = rendered(s3(json!({ "a = 1\nbucket": "x" }))).expect_err("name");
+        assert!(matches!(error, BackendConfigError::InvalidName { .. }));
+    }
+
+    #[test]
+    fn other_backends_get_their_options() {
+        let options = || {
+            let mut options = Map::new();
+            options.insert("path".to_owned(), "state/x.tfstate".into());
+            options
+        };
+        let local = Backend::Local(LocalBackend {
+            workspace: crate::model::Workspace::default(),
+            options: options(),
+        });
+        assert!(
+            render(&local)
+                .expect("valid")
+                .ends_with("path = \"state/x.tfstate\"\n")
+        );
+        let other = Backend::Other(OtherBackend {
+            kind: "http".to_owned(),
+            workspace: crate::model::Workspace::default(),
+            options: options(),
+        });
+        assert!(render(&other).expect("valid").contains("path"));
+    }
+
+    #[test]
+    fn the_file_is_the_owners_alone() {
+        let folder = tempfile::TempDir::new().expect("folder");
+        let file = folder.path().join("dev.hcl");
+        write(&file, "a = 1\n").expect("written");
+        write(&file, "a = 2\n").expect("replaced");
+        assert_eq!(std::fs::read_to_string(&file).expect("text"), "a = 2\n");
+        let mode = std::fs::metadata(&file)
+            .expect("there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,267 @@
+//! A saved plan as `terraform show -json` describes it (format 1.x), for review.
+//!
+//! The document holds secrets in the clear; what leaves this file is masked, and nothing of it
+//! is printed by `Debug`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+
+use super::attributes::{Trees, holds_true, lines};
+use crate::model::ResourceChange;
+
+/// The parts of a plan that a review needs.
+#[derive(Deserialize)]
+pub struct PlanDocument {
+    #[serde(default)]
+    resource_changes: Vec<Resource>,
+    #[serde(default)]
+    output_changes: BTreeMap<String, OutputChange>,
+}
+
+/// Why a plan cannot be reviewed.
+#[derive(Debug, Error)]
+pub enum PlanDocumentError {
+    /// It is not what `terraform show -json` writes. Where, but not what: the text holds secrets.
+    #[error(
+        "cannot read the plan that `terraform show -json` described: unexpected content at line {line}, column {column}\nhint: see whether the Terraform in use is one that tfw knows"
+    )]
+    Unreadable {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    address: String,
+    previous_address: Option<String>,
+    deposed: Option<String>,
+    change: Change,
+}
+
+#[derive(Deserialize)]
+struct Change {
+    actions: Vec<String>,
+    #[serde(default)]
+    before: Value,
+    #[serde(default)]
+    after: Value,
+    #[serde(default)]
+    after_unknown: Value,
+    #[serde(default)]
+    before_sensitive: Value,
+    #[serde(default)]
+    after_sensitive: Value,
+    #[serde(default)]
+    replace_paths: Vec<Vec<Value>>,
+    importing: Option<Importing>,
+}
+
+#[derive(Deserialize)]
+struct Importing {
+    /// Absent while it is unknown.
+    id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct OutputChange {
+    actions: Vec<String>,
+}
+
+impl fmt::Debug for PlanDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlanDocument")
+            .field("resource_changes", &self.resource_changes.len())
+            .field("output_changes", &self.output_changes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl PlanDocument {
+    /// Reads the document.
+    ///
+    /// # Errors
+    /// It is not what Terraform writes.
+    pub fn parse(json: &[u8]) -> Result<Self, PlanDocumentError> {
+        serde_json::from_slice(json).map_err(|error| PlanDocumentError::Unreadable {
+            line: error.line(),
+            column: error.column(),
+        })
+    }
+
+    /// Each resource that the plan changes, moves, imports or forgets, in Terraform's order.
+    /// Reads of data sources are left out: they change nothing.
+    pub fn resources(&self) -> Vec<ResourceChange> {
+        self.resource_changes
+            .iter()
+            .filter_map(Resource::reviewed)
+            .collect()
+    }
+
+    /// Root outputs that the plan changes: `+ name`, `~ name`, `- name`. Never a value.
+    pub fn outputs(&self) -> Vec<String> {
+        let changes = self.output_changes.iter().filter_map(|(name, change)| {
+            let symbol = match change.actions.as_slice() {
+                [action] => match action.as_str() {
+                    "no-op" => return None,
+                    "create" => '+',
+                    "delete" => '-',
+                    _ => '~',
+                },
+                _ => '~',
+            };
+            Some(format!("{symbol} {name}"))
+        });
+        changes.collect()
+    }
+}
+
+impl Resource {
+    fn reviewed(&self) -> Option<ResourceChange> {
+        let change = &self.change;
+        let mut attributes = self.notes();
+        match change
+            .actions
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()[..]
+        {
+            ["no-op"] if attributes.is_empty() => return None,
+            ["no-op"] => {}
+            ["read"] => return None,
+            ["forget"] => {
+                attributes.push("(no longer managed by Terraform, but not destroyed)".to_owned());
+            }
+            ["delete"] => attributes.extend(change.identity()),
+            _ => attributes.extend(lines(change.trees(), &change.replace_paths)),
+        }
+        Some(ResourceChange {
+            address: self.address.clone(),
+            actions: change.actions.clone(),
+            attributes,
+        })
+    }
+
+    /// What is special about the change, one line each.
+    fn notes(&self) -> Vec<String> {
+        let moved = self.previous_address.as_ref();
+        let imported = self.change.importing.as_ref();
+        let deposed = self.deposed.as_ref();
+        [
+            moved.map(|from| format!("(moved from {from})")),
+            imported.map(|importing| match &importing.id {
+                Some(id) => format!("(imported, id {id})"),
+                None => "(imported)".to_owned(),
+            }),
+            deposed.map(|key| format!("(deposed object {key})")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+impl Change {
+    fn trees(&self) -> Trees<'_> {
+        Trees {
+            before: &self.before,
+            after: &self.after,
+            unknown: &self.after_unknown,
+            before_sensitive: &self.before_sensitive,
+            after_sensitive: &self.after_sensitive,
+        }
+    }
+
+    /// The line that names what is about to go.
+    fn identity(&self) -> Option<String> {
+        let id = self.before.get("id").and_then(Value::as_str)?;
+        let sensitive = self.before_sensitive.as_bool() == Some(true)
+            || self.before_sensitive.get("id").is_some_and(holds_true);
+        (!sensitive).then(|| format!("id: {}", Value::from(id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Terraform 1.11.4, shortened: created and imported, then replaced, moved and forgotten.
+    const PLAN: &str = r#"{"format_version":"1.2","terraform_version":"1.11.4","variables":{"pw":{"value":"hunter2"}},"resource_changes":[
+{"address":"terraform_data.new","mode":"managed","change":{"actions":["create"],"before":null,"after":{"input":{"list":[{"port":1}],"name":"one","secret":"hunter2"},"triggers_replace":null},"after_unknown":{"id":true,"input":{"list":[{}]},"output":true},"before_sensitive":false,"after_sensitive":{"input":{"list":[{}],"secret":true},"output":{}}}},
+{"address":"terraform_data.imp","mode":"managed","change":{"actions":["update"],"before":{"id":"some-id","input":null,"output":null,"triggers_replace":null},"after":{"id":"some-id","input":"i","triggers_replace":null},"after_unknown":{"output":true},"before_sensitive":{},"after_sensitive":{},"importing":{"id":"some-id"}}},
+{"address":"terraform_data.a","mode":"managed","change":{"actions":["delete","create"],"before":{"id":"3426f23e","input":{"name":"one","secret":"hunter2"},"output":{"name":"one","secret":"hunter2"},"triggers_replace":["one"]},"after":{"input":{"name":"two","secret":"hunter2"},"triggers_replace":["two"]},"after_unknown":{"id":true,"input":{},"output":true,"triggers_replace":[false]},"before_sensitive":{"input":{"secret":true},"triggers_replace":[false]},"after_sensitive":{"input":{"secret":true},"output":{},"triggers_replace":[false]},"replace_paths":[["triggers_replace"]]},"action_reason":"replace_because_cannot_update"},
+{"address":"terraform_data.bb[0]","previous_address":"terraform_data.b[0]","mode":"managed","change":{"actions":["no-op"],"before":{"id":"4e"},"after":{"id":"4e"},"after_unknown":{},"before_sensitive":{},"after_sensitive":{}}},
+{"address":"terraform_data.same","mode":"managed","change":{"actions":["no-op"],"before":{"id":"4e"},"after":{"id":"4e"},"after_unknown":{},"before_sensitive":{},"after_sensitive":{}}},
+{"address":"data.terraform_remote_state.x","mode":"data","change":{"actions":["read"],"before":null,"after":{"backend":"local"},"after_unknown":{"outputs":true},"before_sensitive":false,"after_sensitive":{}}},
+{"address":"terraform_data.gone","mode":"managed","change":{"actions":["delete"],"before":{"id":"77","input":"i"},"after":null,"after_unknown":{},"before_sensitive":{},"after_sensitive":false}},
+{"address":"terraform_data.left","mode":"managed","change":{"actions":["forget"],"before":{"id":"some-id","input":"i"},"after":null,"after_unknown":{},"before_sensitive":{},"after_sensitive":false},"action_reason":"delete_because_no_resource_config"}],
+"output_changes":{"n":{"actions":["create"],"before":null,"after_unknown":true,"before_sensitive":false,"after_sensitive":false},"o":{"actions":["delete"],"before":"one","after":null},"s":{"actions":["no-op"],"before":"hunter2","after":"hunter2"},"u":{"actions":["update"],"before":"one","after":"hunter2"}}}"#;
+
+    #[test]
+    fn each_change_is_told_by_its_attributes() {
+        let plan = PlanDocument::parse(PLAN.as_bytes()).expect("a plan");
+        let told: Vec<String> = plan
+            .resources()
+            .iter()
+            .map(|resource| {
+                let ResourceChange {
+                    address,
+                    actions,
+                    attributes,
+                } = resource;
+                format!(
+                    "{} {address}\n  {}",
+                    actions.join("-"),
+                    attributes.join("\n  ")
+                )
+            })
+            .collect();
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        create terraform_data.new
+          id: (known after apply)
+          input.list[0].port: 1
+          input.name: "one"
+          input.secret: (sensitive value)
+          output: (known after apply)
+        update terraform_data.imp
+          (imported, id some-id)
+          input: "i"
+          output: (known after apply)
+        delete-create terraform_data.a
+          id: "3426f23e" → (known after apply)
+          input.name: "one" → "two"
+          output: (sensitive value) → (known after apply)
+          triggers_replace[0]: "one" → "two" # forces replacement
+        no-op terraform_data.bb[0]
+          (moved from terraform_data.b[0])
+        delete terraform_data.gone
+          id: "77"
+        forget terraform_data.left
+          (no longer managed by Terraform, but not destroyed)
+        "#);
+    }
+
+    #[test]
+    fn outputs_are_named_without_values() {
+        let plan = PlanDocument::parse(PLAN.as_bytes()).expect("a plan");
+        assert_eq!(plan.outputs(), ["+ n", "- o", "~ u"]);
+    }
+
+    #[test]
+    fn no_secret_is_told() {
+        let plan = PlanDocument::parse(PLAN.as_bytes()).expect("a plan");
+        let all = format!("{plan:?} {:?} {:?}", plan.resources(), plan.outputs());
+        assert!(!all.contains("hunter2"), "{all}");
+        let error = PlanDocument::parse(br#"{"resource_changes":"hunter2"}"#).expect_err("no plan");
+        assert!(
+            !format!("{error} {error:?}").contains("hunter2"),
+            "{error:?}"
+        );
+    }
+}
