@@ -46,6 +46,7 @@ pub(super) fn run(
     let mut frame = Frame::new("exec", global, environment, selection);
     frame.consent.approve = args.approve;
     frame.single_unit = true;
+    frame.yields_stdout = true;
     frame.run(async move |ctx| Done {
         child: pipeline::exec(ctx, command).await,
         ..Done::default()

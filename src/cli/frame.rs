@@ -44,6 +44,9 @@ pub(super) struct Frame<'a> {
     pub(super) spares_protected: bool,
     /// The command works on exactly one unit.
     pub(super) single_unit: bool,
+    /// Stdout belongs to what was asked for (outputs, a child), so people's output goes to stderr
+    /// and is no more than is needed.
+    pub(super) yields_stdout: bool,
 }
 
 /// What the work leaves beside the report.
@@ -77,6 +80,7 @@ impl<'a> Frame<'a> {
             detailed_exit_code: false,
             spares_protected: false,
             single_unit: false,
+            yields_stdout: false,
         }
     }
 
@@ -160,7 +164,12 @@ impl<'a> Frame<'a> {
         spared: &[UnitId],
         work: impl AsyncFnOnce(&Context) -> Done,
     ) -> Result<ExitCode, Error> {
-        let output = self.global.output(self.environment);
+        let mut output = self.global.output(self.environment);
+        let document_wanted = output.document_on_stdout;
+        if self.yields_stdout {
+            output.document_on_stdout = true;
+            output.quiet = !output.verbose;
+        }
         let console = Console::new(output);
         let builder = Builder::new(self.command, ctx.run.started());
         let begin_to_end = async {
@@ -190,7 +199,7 @@ impl<'a> Frame<'a> {
             detailed_exit_code: self.detailed_exit_code,
             ..Ending::default()
         });
-        if done.child.is_none() && done.text.is_none() {
+        if !self.yields_stdout {
             console.summary();
         }
         let code = match done.child {
@@ -199,7 +208,7 @@ impl<'a> Frame<'a> {
         };
         let json = report.to_json();
         let kept = ctx.run.end(json.as_bytes(), code.code());
-        if output.document_on_stdout && done.child.is_none() {
+        if document_wanted && done.child.is_none() {
             let document = done.document.as_deref().unwrap_or(&json);
             ui::print_document(document).map_err(|error| Error::stdout(&error))?;
         } else if let Some(text) = &done.text {

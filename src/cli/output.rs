@@ -30,7 +30,11 @@ pub(super) fn run(
     global: &GlobalArgs,
     environment: &EnvSnapshot,
 ) -> Result<ExitCode, Error> {
-    Frame::new("output", global, environment, args.selection).run(async |ctx| {
+    Frame {
+        yields_stdout: true,
+        ..Frame::new("output", global, environment, args.selection)
+    }
+    .run(async |ctx| {
         let outputs = pipeline::output(ctx).await;
         Done {
             document: Some(document(&outputs)),

@@ -1,5 +1,6 @@
 //! One Terraform process of one unit: its environment, its log, what it said.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -202,11 +203,18 @@ fn write_heading(log: &Path, arguments: &[OsString]) -> Result<(), JournalError>
 
 /// Arguments as a person would type them. None of them is a secret: secrets go by environment.
 fn shown(arguments: &[OsString]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
     let words: Vec<String> = arguments
         .iter()
-        .map(|argument| argument.to_string_lossy().into_owned())
+        .map(|argument| {
+            let word = argument.to_string_lossy().into_owned();
+            if !word.is_empty() && word.chars().all(plain) {
+                return word;
+            }
+            shlex::try_quote(&word).map_or_else(|_| word.clone(), Cow::into_owned)
+        })
         .collect();
-    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+    words.join(" ")
 }
 
 fn not_run(error: &SpawnError) -> Failure {

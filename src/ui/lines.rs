@@ -119,6 +119,10 @@ impl Lines {
         action: &str,
         progress: &ResourceProgress,
     ) -> String {
+        // Every plan reads what is there; that is worth a line for those who ask.
+        if matches!(action, "refresh" | "read") && !self.verbose {
+            return String::new();
+        }
         match progress {
             ResourceProgress::Done(seconds) => self.line(
                 unit,
