@@ -1,0 +1,232 @@
+//! Reads a `*.tf` file.
+
+use std::path::Path;
+
+use hcl_edit::Span;
+use hcl_edit::expr::{Expression, ObjectKey};
+use hcl_edit::structure::{Block, Body};
+use serde_json::{Map, Value};
+
+use super::files::Lines;
+use super::part::{Part, VariablePart};
+use super::{BackendBlock, Location, ModuleCall, ReadError};
+
+/// Blocks whose first label is a type that implies a provider.
+const TYPED_BLOCKS: [&str; 3] = ["resource", "data", "ephemeral"];
+
+/// What one file says.
+pub(super) fn part(path: &Path, text: &str) -> Result<Part, ReadError> {
+    let body = body(path, text)?;
+    let file = File {
+        path,
+        lines: Lines::new(text),
+    };
+    let mut part = Part::default();
+    for block in body.blocks() {
+        file.block(block, &mut part);
+    }
+    Ok(part)
+}
+
+/// Parses a file.
+pub(super) fn body(path: &Path, text: &str) -> Result<Body, ReadError> {
+    // Terraform accepts a byte order mark, the parser does not.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    hcl_edit::parser::parse_body(text).map_err(|error| ReadError::Syntax {
+        file: path.to_owned(),
+        line: u32::try_from(error.location().line()).unwrap_or(u32::MAX),
+        message: error.message().to_owned(),
+    })
+}
+
+struct File<'a> {
+    path: &'a Path,
+    lines: Lines,
+}
+
+impl File<'_> {
+    fn location(&self, of: &impl Span) -> Location {
+        Location {
+            file: self.path.to_owned(),
+            line: self.lines.at(of.span().map_or(0, |span| span.start)),
+        }
+    }
+
+    fn block(&self, block: &Block, part: &mut Part) {
+        let label = block
+            .labels
+            .first()
+            .map(hcl_edit::structure::BlockLabel::as_str);
+        match (block.ident.as_str(), label) {
+            ("terraform", _) => self.terraform(&block.body, part),
+            ("variable", Some(name)) => {
+                let variable = self.variable(block);
+                part.variables.push((name.to_owned(), variable));
+            }
+            ("module", Some(name)) => {
+                let call = self.module(block);
+                part.modules.push((name.to_owned(), call));
+            }
+            ("provider", Some(name)) => {
+                part.names_provider(name);
+                if let Some(version) = attribute_text(&block.body, "version") {
+                    // Deprecated since Terraform 0.13, but it still constrains what init installs.
+                    let requirement = format!("version {version}");
+                    part.required_providers
+                        .entry(format!("{name} (provider block)"))
+                        .or_insert(requirement);
+                }
+            }
+            (kind, Some(resource_type)) if TYPED_BLOCKS.contains(&kind) => {
+                match block.body.get_attribute("provider") {
+                    Some(provider) => {
+                        let reference = provider
+                            .value
+                            .as_str()
+                            .map_or_else(|| provider.value.to_string(), str::to_owned);
+                        part.names_provider(&reference);
+                    }
+                    None => part.implies(resource_type),
+                }
+            }
+            ("check", _) => {
+                for data in block.body.get_blocks("data") {
+                    self.block(data, part);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn terraform(&self, body: &Body, part: &mut Part) {
+        part.required_version
+            .extend(attribute_text(body, "required_version"));
+        for block in body.blocks() {
+            match block.ident.as_str() {
+                "backend" => {
+                    let kind = block.labels.first().map_or("", |label| label.as_str());
+                    part.backend = Some(BackendBlock {
+                        kind: kind.to_owned(),
+                        location: self.location(&block.ident),
+                        literals: literals(&block.body),
+                    });
+                }
+                "cloud" => part.cloud = Some(self.location(&block.ident)),
+                "required_providers" => {
+                    for attribute in block.body.attributes() {
+                        part.required_providers
+                            .insert(attribute.key.to_string(), canonical(&attribute.value));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn variable(&self, block: &Block) -> VariablePart {
+        VariablePart {
+            location: self.location(&block.ident),
+            sensitive: block
+                .body
+                .get_attribute("sensitive")
+                .and_then(|attribute| attribute.value.as_bool()),
+            has_default: block.body.has_attribute("default"),
+            type_text: block
+                .body
+                .get_attribute("type")
+                .map(|attribute| attribute.value.to_string().trim().to_owned()),
+        }
+    }
+
+    fn module(&self, block: &Block) -> ModuleCall {
+        ModuleCall {
+            location: self.location(&block.ident),
+            source: block
+                .body
+                .get_attribute("source")
+                .and_then(|attribute| attribute.value.as_str())
+                .map(str::to_owned),
+            version: attribute_text(&block.body, "version"),
+        }
+    }
+}
+
+/// A string attribute, or the canonical text of any other expression.
+fn attribute_text(body: &Body, name: &str) -> Option<String> {
+    let value = &body.get_attribute(name)?.value;
+    Some(
+        value
+            .as_str()
+            .map_or_else(|| canonical(value), str::to_owned),
+    )
+}
+
+/// An expression as text in which neither layout nor comments show, as far as it is literal.
+fn canonical(expression: &Expression) -> String {
+    match expression {
+        Expression::Array(array) => {
+            let items: Vec<String> = array.iter().map(canonical).collect();
+            format!("[{}]", items.join(","))
+        }
+        Expression::Object(object) => {
+            let mut items: Vec<String> = object
+                .iter()
+                .map(|(key, value)| format!("{}={}", key_text(key), canonical(value.expr())))
+                .collect();
+            items.sort_unstable();
+            format!("{{{}}}", items.join(","))
+        }
+        other => literal(other).map_or_else(
+            || other.to_string().trim().to_owned(),
+            |value| value.to_string(),
+        ),
+    }
+}
+
+/// The attributes of a body that are plain values; nested blocks become objects.
+fn literals(body: &Body) -> Map<String, Value> {
+    let mut values = Map::new();
+    for attribute in body.attributes() {
+        if let Some(value) = literal(&attribute.value) {
+            values.insert(attribute.key.to_string(), value);
+        }
+    }
+    for block in body.blocks() {
+        values.insert(
+            block.ident.to_string(),
+            Value::Object(literals(&block.body)),
+        );
+    }
+    values
+}
+
+/// The value of an expression that needs no evaluation.
+fn literal(expression: &Expression) -> Option<Value> {
+    match expression {
+        Expression::Null(_) => Some(Value::Null),
+        Expression::Bool(value) => Some(Value::Bool(*value.value())),
+        Expression::Number(number) => serde_json::from_str(&number.value().to_string()).ok(),
+        Expression::String(text) => Some(Value::String(text.value().clone())),
+        Expression::Array(array) => array
+            .iter()
+            .map(literal)
+            .collect::<Option<_>>()
+            .map(Value::Array),
+        Expression::Object(object) => object
+            .iter()
+            .map(|(key, value)| Some((key_text(key), literal(value.expr())?)))
+            .collect::<Option<_>>()
+            .map(Value::Object),
+        Expression::Parenthesis(inner) => literal(inner.inner()),
+        _ => None,
+    }
+}
+
+fn key_text(key: &ObjectKey) -> String {
+    match key {
+        ObjectKey::Ident(name) => name.to_string().trim().to_owned(),
+        ObjectKey::Expression(expression) => expression
+            .as_str()
+            .map_or_else(|| expression.to_string().trim().to_owned(), str::to_owned),
+    }
+}
