@@ -44,6 +44,8 @@ pub struct TerraformSettings {
 pub struct Environment {
     /// Its name.
     pub name: EnvironmentName,
+    /// Its folder, absolute: the root module, or what the stacks' paths start from.
+    pub folder: PathBuf,
     /// Whether writes ask for the environment's name.
     pub protected: bool,
     /// Labels to select by.

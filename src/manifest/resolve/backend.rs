@@ -1,0 +1,381 @@
+//! `backend` and `bucket`: where the state lives.
+
+use serde_json::Value as Json;
+
+use super::context::{Context, Reported};
+use super::options;
+use crate::manifest::problem::{Collector, Problem};
+use crate::manifest::raw;
+use crate::manifest::suggest::nearest;
+use crate::model::{
+    AccountId, Backend, BucketName, BucketSpec, Encryption, LocalBackend, OtherBackend, Region,
+    RoleArn, S3Backend, StateKey, Workspace,
+};
+
+/// The backends of Terraform 1.11, against misspelling; OpenTofu or a fork may have more.
+const KINDS: [&str; 13] = [
+    "s3",
+    "local",
+    "azurerm",
+    "cloud",
+    "consul",
+    "cos",
+    "gcs",
+    "http",
+    "kubernetes",
+    "oci",
+    "oss",
+    "pg",
+    "remote",
+];
+
+/// Keys of `backend` that only S3 has.
+const S3_KEYS: [(&str, fn(&raw::Backend) -> bool); 8] = [
+    ("backend.bucket", |b| b.bucket.is_some()),
+    ("backend.key", |b| b.key.is_some()),
+    ("backend.region", |b| b.region.is_some()),
+    ("backend.use_lockfile", |b| b.use_lockfile.is_some()),
+    ("backend.kms_key_id", |b| b.kms_key_id.is_some()),
+    ("backend.role_arn", |b| b.role_arn.is_some()),
+    ("backend.account_id", |b| b.account_id.is_some()),
+    ("backend.use_path_style", |b| b.use_path_style.is_some()),
+];
+
+/// Resolves the backend, and what its bucket must be like.
+pub(super) fn backend(
+    context: &Context<'_>,
+    settings: &raw::Settings,
+    project: &str,
+    problems: &mut Collector,
+) -> Result<(Backend, BucketSpec), Reported> {
+    let Some(raw) = &settings.backend else {
+        return Err(no_backend(context, project, problems));
+    };
+    let workspace = context
+        .optional(problems, "backend.workspace", raw.workspace.as_deref())
+        .map(Option::unwrap_or_default);
+    let kind = kind(context, raw, problems);
+    if kind == Ok("s3") {
+        let bucket = settings.bucket.as_ref();
+        return s3(context, raw, bucket, workspace, problems);
+    }
+    let options = options::check(context, raw, kind.unwrap_or_default(), problems);
+    let kind = kind?;
+    let foreign = only_s3(context, raw, kind, problems);
+    let (workspace, options) = (workspace?, options?);
+    foreign?;
+    let backend = match kind {
+        "local" => Backend::Local(LocalBackend { workspace, options }),
+        _ => Backend::Other(OtherBackend {
+            kind: kind.to_owned(),
+            workspace,
+            options,
+        }),
+    };
+    let encryption = Encryption::Aes256;
+    Ok((backend, BucketSpec { encryption }))
+}
+
+fn no_backend(context: &Context<'_>, project: &str, problems: &mut Collector) -> Reported {
+    if !context.is_invalid("backend") {
+        // One table in `[defaults]` mends them all, so that it is one problem.
+        problems.add_for(context.id, "no backend", None, |_| {
+            Problem::error(format!("no backend is configured for `{}`", context.id))
+                .at(context.key)
+                .hint(format!(
+                    "say where state lives:\n\n[defaults.backend]\ntype = \"s3\"\n\
+                     bucket = \"{project}-tfstate-{{environment}}\"\n\
+                     key = \"{{stack}}/terraform.tfstate\"\nregion = \"eu-central-1\""
+                ))
+        });
+    }
+    Reported
+}
+
+fn kind<'r>(
+    context: &Context<'_>,
+    raw: &'r raw::Backend,
+    problems: &mut Collector,
+) -> Result<&'r str, Reported> {
+    let Some(kind) = raw.kind.as_deref() else {
+        if context.is_invalid("backend.type") {
+            return Err(Reported);
+        }
+        problems.add_for(
+            context.id,
+            "backend.type",
+            Some(context.place("backend")),
+            |_| {
+                Problem::error("the backend has no `type`")
+                    .hint("add `type = \"s3\"`, or `\"local\"`")
+            },
+        );
+        return Err(Reported);
+    };
+    match nearest(kind, KINDS).filter(|_| !KINDS.contains(&kind)) {
+        Some(found) => Err(context.wrong(problems, "backend.type", || {
+            Problem::error(format!("Terraform has no backend `{kind}`"))
+                .label(format!("did you mean `{found}`?"))
+        })),
+        None => Ok(kind),
+    }
+}
+
+/// Keys that mean nothing to another backend than S3 are mistakes, not decoration.
+fn only_s3(
+    context: &Context<'_>,
+    raw: &raw::Backend,
+    kind: &str,
+    problems: &mut Collector,
+) -> Result<(), Reported> {
+    let mut result = Ok(());
+    for (path, _) in S3_KEYS.iter().filter(|(_, is_set)| is_set(raw)) {
+        let key = path.trim_start_matches("backend.");
+        result = Err(context.wrong(problems, path, || {
+            let problem = Problem::error(format!("`{key}` is a key of the `s3` backend")).related(
+                context.place("backend.type"),
+                format!("this one is `{kind}`"),
+            );
+            match kind {
+                "local" => problem,
+                _ => problem.hint("arguments of other backends belong in `backend.options`"),
+            }
+        }));
+    }
+    result
+}
+
+fn s3(
+    context: &Context<'_>,
+    raw: &raw::Backend,
+    bucket_settings: Option<&raw::Bucket>,
+    workspace: Result<Workspace, Reported>,
+    problems: &mut Collector,
+) -> Result<(Backend, BucketSpec), Reported> {
+    let account = context.required_account(problems, "its state is in S3");
+    let bucket = bucket_name(context, raw.bucket.as_deref(), problems);
+    let key = context
+        .optional::<StateKey>(problems, "backend.key", raw.key.as_deref())
+        .and_then(|key| present(context, "backend.key", key, problems));
+    let region = region(context, raw, problems);
+    let role_arn =
+        context.optional::<RoleArn>(problems, "backend.role_arn", raw.role_arn.as_deref());
+    let owner = context
+        .optional::<AccountId>(problems, "backend.account_id", raw.account_id.as_deref())
+        .and_then(|own| {
+            let of_role = role_arn.clone()?.as_ref().map(RoleArn::account_id);
+            own.or(of_role).map_or(account, Ok)
+        });
+    let options = options::check(context, raw, "s3", problems);
+    let keys = keys(context, raw, bucket_settings, &region, &owner, problems);
+    let (kms_key_id, encryption) = keys?;
+    let backend = S3Backend {
+        bucket: bucket?,
+        key: key?,
+        region: region?,
+        workspace: workspace?,
+        use_lockfile: raw.use_lockfile.unwrap_or(true),
+        kms_key_id,
+        role_arn: role_arn?,
+        owner: owner?,
+        use_path_style: raw.use_path_style.unwrap_or(false),
+        options: options?,
+    };
+    Ok((Backend::S3(Box::new(backend)), BucketSpec { encryption }))
+}
+
+/// A key that an S3 backend cannot do without.
+fn present<T>(
+    context: &Context<'_>,
+    path: &'static str,
+    value: Option<T>,
+    problems: &mut Collector,
+) -> Result<T, Reported> {
+    value.ok_or_else(|| {
+        let key = path.trim_start_matches("backend.");
+        let place = if context.is_unset(path) {
+            path
+        } else {
+            "backend.type"
+        };
+        problems.add_for(context.id, path, Some(context.place(place)), |_| {
+            let example = match key {
+                "bucket" => "acme-tfstate-{environment}",
+                _ => "{stack}/terraform.tfstate",
+            };
+            Problem::error(format!("the S3 backend has no `{key}`")).hint(format!(
+                "add `{key} = \"{example}\"` to `[defaults.backend]`"
+            ))
+        });
+        Reported
+    })
+}
+
+fn region(
+    context: &Context<'_>,
+    raw: &raw::Backend,
+    problems: &mut Collector,
+) -> Result<Region, Reported> {
+    if let Some(region) = context.optional(problems, "backend.region", raw.region.as_deref())? {
+        return Ok(region);
+    }
+    if let Some(region) = context.region.clone()? {
+        return Ok(region);
+    }
+    problems.add_for(
+        context.id,
+        "no region",
+        Some(context.place("backend.type")),
+        |_| {
+            Problem::error("the S3 backend has no region")
+                .hint("set `region` in `[defaults]`, or in `[defaults.backend]`")
+        },
+    );
+    Err(Reported)
+}
+
+fn bucket_name(
+    context: &Context<'_>,
+    name: Option<&str>,
+    problems: &mut Collector,
+) -> Result<BucketName, Reported> {
+    let path = "backend.bucket";
+    match name {
+        Some(name) => match (BucketName::new(name), broken_rule(name)) {
+            (Ok(name), None) => Ok(name),
+            (_, rule) => Err(context.wrong(problems, path, || {
+                Problem::error(format!("S3 does not allow a bucket named `{name}`"))
+                    .label(rule.unwrap_or(BucketName::EXPECTED))
+            })),
+        },
+        None if context.is_invalid(path) => Err(Reported),
+        None => present(context, path, None, problems),
+    }
+}
+
+/// The rule that a bucket name breaks
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>).
+fn broken_rule(name: &str) -> Option<&'static str> {
+    let reserved_start = ["xn--", "sthree-", "amzn-s3-demo-"];
+    let reserved_end = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if !(3..=63).contains(&name.len()) {
+        Some("it must be 3 to 63 characters long")
+    } else if name.contains(|c: char| c.is_ascii_uppercase()) {
+        Some("it must not have upper-case letters")
+    } else if name.contains('_') {
+        Some("it must not have underscores; take `-`")
+    } else if !name.chars().all(|c| is_plain(c) || matches!(c, '.' | '-')) {
+        Some("only lower-case letters, digits, `.` and `-` are allowed")
+    } else if !name.starts_with(is_plain) || !name.ends_with(is_plain) {
+        Some("it must start and end with a letter or a digit")
+    } else if name.contains("..") {
+        Some("it must not have two dots in a row")
+    } else if name.parse::<std::net::Ipv4Addr>().is_ok() {
+        Some("it must not look like an IP address")
+    } else if reserved_start.iter().any(|start| name.starts_with(start)) {
+        Some("AWS reserves this beginning")
+    } else if reserved_end.iter().any(|end| name.ends_with(end)) {
+        Some("AWS reserves this ending")
+    } else {
+        None
+    }
+}
+
+/// The key that state objects are encrypted with, and the bucket's own encryption.
+fn keys(
+    context: &Context<'_>,
+    raw: &raw::Backend,
+    bucket: Option<&raw::Bucket>,
+    region: &Result<Region, Reported>,
+    owner: &Result<AccountId, Reported>,
+    problems: &mut Collector,
+) -> Result<(Option<String>, Encryption), Reported> {
+    let encryption = bucket.and_then(|bucket| bucket.encryption);
+    let of_bucket = bucket.and_then(|bucket| bucket.kms_key.as_deref());
+    for path in ["bucket.encryption", "bucket.kms_key", "backend.kms_key_id"] {
+        if context.is_invalid(path) {
+            return Err(Reported);
+        }
+    }
+    if of_bucket.is_some() && encryption != Some(raw::Encryption::AwsKms) {
+        return Err(context.wrong(problems, "bucket.kms_key", || {
+            let problem =
+                Problem::error("`kms_key` does nothing without `encryption = \"aws:kms\"`")
+                    .hint("set `bucket.encryption = \"aws:kms\"`, or take `kms_key` out");
+            match context.leaf("bucket.encryption") {
+                Some(leaf) => problem.related(&leaf.node.span, "the encryption is this"),
+                None => problem,
+            }
+        }));
+    }
+    if of_bucket.is_none() && raw.kms_key_id.is_none() {
+        return Ok((None, of_encryption(encryption, None)));
+    }
+    let (region, owner) = (region.clone()?, owner.clone()?);
+    let of_bucket = of_bucket.map(|key| key_arn(key, &region, &owner));
+    let of_backend = raw
+        .kms_key_id
+        .as_deref()
+        .map(|key| key_arn(key, &region, &owner));
+    if let (Some(bucket), Some(backend)) = (&of_bucket, &of_backend) {
+        if bucket != backend {
+            return Err(context.wrong(problems, "backend.kms_key_id", || {
+                Problem::error("the backend and the bucket name two different KMS keys")
+                    .label(format!("this is {backend}"))
+                    .related(context.place("bucket.kms_key"), format!("this is {bucket}"))
+                    .hint("take `backend.kms_key_id` out: it defaults to `bucket.kms_key`")
+            }));
+        }
+    }
+    let encryption = of_encryption(encryption, of_bucket.clone());
+    Ok((of_backend.or(of_bucket), encryption))
+}
+
+fn of_encryption(encryption: Option<raw::Encryption>, key: Option<String>) -> Encryption {
+    match encryption {
+        Some(raw::Encryption::AwsKms) => Encryption::Kms { key },
+        Some(raw::Encryption::Aes256) | None => Encryption::Aes256,
+    }
+}
+
+/// A KMS key as ARN. An alias alone would be looked up in the caller's account, which need not be
+/// the bucket's.
+fn key_arn(key: &str, region: &Region, owner: &AccountId) -> String {
+    if key.starts_with("arn:") {
+        return key.to_owned();
+    }
+    let resource = match key.split_once('/') {
+        Some(("alias" | "key", _)) => key.to_owned(),
+        _ => format!("key/{key}"),
+    };
+    format!("arn:{}:kms:{region}:{owner}:{resource}", region.partition())
+}
+
+/// What tells one state from another: two units with the same one would overwrite each other.
+pub(super) fn identity(backend: &Backend, folder: &std::path::Path) -> String {
+    match backend {
+        Backend::S3(s3) => {
+            let endpoints = s3
+                .options
+                .get("endpoints")
+                .or_else(|| s3.options.get("endpoint"));
+            let server = endpoints.map(Json::to_string).unwrap_or_default();
+            let partition = s3.region.partition();
+            format!("s3 {partition} {server} {}/{}", s3.bucket, s3.object_key())
+        }
+        Backend::Local(local) => {
+            let text = |key| local.options.get(key).and_then(Json::as_str);
+            let path = folder.join(text("path").unwrap_or("terraform.tfstate"));
+            let workspaces = folder.join(text("workspace_dir").unwrap_or("terraform.tfstate.d"));
+            match local.workspace.is_default() {
+                true => format!("local {}", path.display()),
+                false => format!("local {} {}", workspaces.display(), local.workspace),
+            }
+        }
+        Backend::Other(other) => {
+            let options = Json::Object(other.options.clone());
+            format!("{} {options} {}", other.kind, other.workspace)
+        }
+    }
+}

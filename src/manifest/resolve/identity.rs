@@ -1,0 +1,101 @@
+//! Units that would get in each other's way.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::UnitDraft;
+use super::backend;
+use super::context::Reported;
+use crate::manifest::problem::{Collector, Problem};
+use crate::manifest::source::Span;
+use crate::model::{Backend, Unit};
+
+/// Two units must not have the same state.
+pub(super) fn check_states(
+    drafts: &[UnitDraft<'_>],
+    units: &[Result<Unit, Reported>],
+    places: &[&Span],
+    problems: &mut Collector,
+) {
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for (index, unit) in units.iter().enumerate() {
+        let Ok(unit) = unit else { continue };
+        let identity = backend::identity(&unit.backend, &unit.folder);
+        let Some(&first) = known.get(&identity) else {
+            known.insert(identity, index);
+            continue;
+        };
+        let (one, other) = (&drafts[first], &drafts[index]);
+        let shared = places[index];
+        let problem = Problem::error(format!(
+            "`{}` and `{}` would have the same state",
+            one.id, other.id
+        ))
+        .at(other.key)
+        .label(describe(&unit.backend))
+        .related(one.key, "so does this one");
+        let problem = match places[first] == shared && shared != other.key {
+            true => problem.related(shared, "this gives both the same key"),
+            false => problem,
+        };
+        problems.add(problem.hint(match &unit.backend {
+            Backend::S3(_) => {
+                "put `{environment}` or `{stack}/` into `backend.key` or `backend.bucket`"
+            }
+            Backend::Local(_) => {
+                "set `options.path` or `workspace`, or give each a folder of its own"
+            }
+            Backend::Other(_) => "put `{environment}` or `{stack}` into `backend.options`",
+        }));
+    }
+}
+
+fn describe(backend: &Backend) -> String {
+    match backend {
+        Backend::S3(s3) => format!("its state is s3://{}/{}", s3.bucket, s3.object_key()),
+        Backend::Local(_) => "its state is the same file".to_owned(),
+        Backend::Other(other) => format!("its `{}` backend is the same", other.kind),
+    }
+}
+
+/// Names become files in `.tfw/`, and some file systems cannot tell `Dev` from `dev`.
+pub(super) fn check_names(drafts: &[UnitDraft<'_>], problems: &mut Collector) {
+    let mut known: HashMap<String, usize> = HashMap::with_capacity(drafts.len());
+    for (index, draft) in drafts.iter().enumerate() {
+        let name = draft.id.to_string().to_lowercase();
+        if let Some(&first) = known.get(&name) {
+            let first = &drafts[first];
+            problems.add(
+                Problem::error(format!(
+                    "`{}` and `{}` differ only in upper and lower case",
+                    first.id, draft.id
+                ))
+                .at(draft.key)
+                .related(first.key, "the other one")
+                .detail("their files would be the same on macOS and Windows"),
+            );
+        } else {
+            known.insert(name, index);
+        }
+    }
+}
+
+/// Notes which units use the same folder, so that each needs its own data folder.
+pub(super) fn note_shared_folders(units: &mut [Unit]) {
+    // Two paths may lead to one folder through a link.
+    let folders: Vec<PathBuf> = units
+        .iter()
+        .map(|unit| {
+            unit.folder
+                .canonicalize()
+                .unwrap_or_else(|_| unit.folder.clone())
+        })
+        .collect();
+    let mut counts: HashMap<&PathBuf, usize> = HashMap::with_capacity(folders.len());
+    for folder in &folders {
+        *counts.entry(folder).or_default() += 1;
+    }
+    for (unit, folder) in units.iter_mut().zip(&folders) {
+        unit.shares_folder = counts[folder] > 1;
+    }
+}
