@@ -33,9 +33,8 @@ impl Checker<'_> {
         let patterns = object(schema, "patternProperties");
         let mut meant = Vec::new();
         for (key, entry) in table.iter_mut() {
-            let free = schema.get("additionalProperties");
-            let inner = match (properties.and_then(|known| known.get(key)), patterns, free) {
-                (Some(inner), _, _) => inner,
+            let own = properties.and_then(|known| known.get(key));
+            let inner = match (own, patterns, schema.get("additionalProperties")) {
                 (None, Some(patterns), _) => {
                     let named = patterns.iter().find(|(pattern, _)| matches(pattern, key));
                     let Some((_, inner)) = named else {
@@ -56,7 +55,7 @@ impl Checker<'_> {
                     entry.node.value = Value::Invalid;
                     continue;
                 }
-                (None, None, Some(inner)) => inner,
+                (Some(inner), _, _) | (None, None, Some(inner)) => inner,
                 (None, None, None) => continue,
             };
             path.push(key.clone());
@@ -217,8 +216,11 @@ impl Checker<'_> {
 /// Stands for any name in the path of a table.
 const ANY: &str = "*";
 
+/// Takes the path of a table and its properties.
+type Visit<'v> = dyn FnMut(&[String], &Map<String, Json>) + 'v;
+
 /// Visits every table of the schema.
-fn tables(schema: &Json, path: &mut Path, visit: &mut dyn FnMut(&[String], &Map<String, Json>)) {
+fn tables(schema: &Json, path: &mut Path, visit: &mut Visit<'_>) {
     if let Some(properties) = object(schema, "properties") {
         visit(path, properties);
         for (name, inner) in properties {

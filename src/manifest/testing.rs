@@ -87,3 +87,32 @@ pub(super) fn unit<'p>(project: &'p Project, name: &str) -> &'p Unit {
         .find(|unit| unit.id.to_string() == name)
         .unwrap_or_else(|| panic!("there is no unit {name}"))
 }
+
+/// A project of which only names and dependencies matter: every root module declares every
+/// variable that a unit takes as input, and each unit has a local state.
+pub(super) fn abstract_project(environments: &str) -> Project {
+    let parsed: toml::Table = toml::from_str(environments).expect("valid TOML");
+    let repository = Repository::new(&[]);
+    let variables = |table: &toml::Value| {
+        let inputs = table.get("inputs").and_then(toml::Value::as_table);
+        let names = inputs.into_iter().flat_map(toml::Table::keys);
+        let blocks: Vec<String> = names
+            .map(|name| format!("variable \"{name}\" {{}}\n"))
+            .collect();
+        blocks.concat()
+    };
+    let all = parsed["environments"].as_table().expect("a table");
+    for (name, environment) in all {
+        match environment.get("stacks").and_then(toml::Value::as_table) {
+            None => repository.file(&format!("{name}/main.tf"), &variables(environment)),
+            Some(stacks) => {
+                for (stack, table) in stacks {
+                    repository.file(&format!("{name}/{stack}/main.tf"), &variables(table));
+                }
+            }
+        }
+    }
+    repository.project(&format!(
+        "[defaults.backend]\ntype = 'local'\n{environments}"
+    ))
+}

@@ -30,7 +30,7 @@ pub(super) struct Files {
     declared: HashMap<PathBuf, Option<Rc<Names>>>,
     automatic: HashMap<PathBuf, Rc<Vec<PathBuf>>>,
     tfvars: HashMap<PathBuf, Option<Rc<Names>>>,
-    files: HashMap<PathBuf, bool>,
+    is_file: HashMap<PathBuf, bool>,
 }
 
 impl Files {
@@ -81,7 +81,7 @@ impl Files {
 
     /// Whether there is such a file.
     pub(super) fn is_file(&mut self, file: &Path) -> bool {
-        *remember(&mut self.files, file, Path::is_file)
+        *remember(&mut self.is_file, file, Path::is_file)
     }
 }
 

@@ -4,9 +4,11 @@
 //! reported is [`Reported`], and whatever needs it is left out in silence.
 
 mod backend;
+mod bucket;
 mod context;
 mod cycles;
 mod duration;
+mod encryption;
 mod env_name;
 mod files;
 mod identity;

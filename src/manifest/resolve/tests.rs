@@ -371,12 +371,15 @@ fn inputs_may_name_any_unit() {
 fn thousands_of_units_resolve_in_linear_time() {
     let repository = Repository::new(&[("shared/main.tf", "variable \"owner\" {}\n")]);
     let time = |count: usize| {
-        let mut manifest = format!("{S3}\n[defaults.vars]\nowner = 'x'\n");
-        for index in 0..count {
-            manifest.push_str(&format!(
-                "[environments.e{index}]\naccount_id = '111111111111'\npath = 'shared'\n"
-            ));
-        }
+        let environments: Vec<String> = (0..count)
+            .map(|index| {
+                format!("[environments.e{index}]\naccount_id = '111111111111'\npath = 'shared'\n")
+            })
+            .collect();
+        let manifest = format!(
+            "{S3}[defaults.vars]\nowner = 'x'\n{}",
+            environments.concat()
+        );
         let start = std::time::Instant::now();
         assert_eq!(repository.project(&manifest).units.len(), count);
         start.elapsed()
