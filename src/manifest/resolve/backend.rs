@@ -113,7 +113,10 @@ fn kind<'r>(
         );
         return Err(Reported);
     };
-    match nearest(kind, KINDS).filter(|_| !KINDS.contains(&kind)) {
+    if KINDS.contains(&kind) {
+        return Ok(kind);
+    }
+    match nearest(kind, KINDS) {
         Some(found) => Err(context.wrong(problems, "backend.type", || {
             Problem::error(format!("Terraform has no backend `{kind}`"))
                 .label(format!("did you mean `{found}`?"))
