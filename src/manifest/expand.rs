@@ -188,8 +188,8 @@ mod tests {
     fn what_does_not_expand_says_why() {
         for (text, expected) in [
             (
-                "{enviroment}",
-                ExpandError::Unknown("enviroment".to_owned()),
+                "{envronment}",
+                ExpandError::Unknown("envronment".to_owned()),
             ),
             ("{}", ExpandError::Unknown(String::new())),
             ("{stack}-x", ExpandError::NoStack),
@@ -199,7 +199,7 @@ mod tests {
         ] {
             assert_eq!(expand(text, &scope(None)), Err(expected), "{text}");
         }
-        let explanation = ExpandError::Unknown("enviroment".to_owned())
+        let explanation = ExpandError::Unknown("envronment".to_owned())
             .explain()
             .expect("told");
         assert_eq!(

@@ -1,6 +1,8 @@
-//! What a right manifest resolves to. What is wrong with a wrong one is in `problems`.
+//! What a right manifest resolves to. What is said of a wrong one is in `problems`
+//! and `rendering`.
 
 mod problems;
+mod rendering;
 
 use std::path::PathBuf;
 use std::time::Duration;

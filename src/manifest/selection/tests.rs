@@ -223,10 +223,10 @@ fn what_means_nothing_is_refused_with_a_way_out() {
         ),
         (
             SelectionRequest {
-                tags: strings(&["liev"]),
+                tags: strings(&["livee"]),
                 ..request(&[])
             },
-            "no environment has the tag `liev`",
+            "no environment has the tag `livee`",
             "did you mean `live`?",
         ),
         (
