@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::env_vars::EnvSnapshot;
 use crate::journal::JournalError;
-use crate::model::{Diagnostic, describe_io};
+use crate::model::{Diagnostic, Outcome, UnitId, describe_io};
 use crate::report::{Builder, Ending, ExitCode};
 use crate::settings::SettingsError;
 use crate::ui::{self, Console};
@@ -24,17 +24,36 @@ pub(super) enum Error {
     /// A guard stopped the command before a run.
     Refused(Diagnostic),
     /// Something went wrong beside the units.
-    Failed(Diagnostic),
+    Failed {
+        /// What.
+        diagnostic: Diagnostic,
+        /// The units that were to be worked on, and failed with it.
+        units: Vec<(UnitId, Outcome)>,
+    },
 }
 
 impl Error {
     pub(super) fn failed(summary: impl Into<String>) -> Self {
-        Self::Failed(Diagnostic::error(summary))
+        Self::Failed {
+            diagnostic: Diagnostic::error(summary),
+            units: Vec::new(),
+        }
     }
 
     /// Stdout does not take the document.
     pub(super) fn stdout(error: &io::Error) -> Self {
         Self::failed(format!("cannot write to stdout: {}", describe_io(error)))
+    }
+
+    /// The same error, of these units too.
+    pub(super) fn of_units(self, of: Vec<(UnitId, Outcome)>) -> Self {
+        match self {
+            Self::Failed { diagnostic, .. } => Self::Failed {
+                diagnostic,
+                units: of,
+            },
+            other => other,
+        }
     }
 
     fn ending(&self) -> Ending {
@@ -47,7 +66,7 @@ impl Error {
                 refused: true,
                 ..Ending::default()
             },
-            Self::Failed(_) => Ending {
+            Self::Failed { .. } => Ending {
                 failed: true,
                 ..Ending::default()
             },
@@ -57,7 +76,9 @@ impl Error {
     fn diagnostics(&self) -> Vec<Diagnostic> {
         match self {
             Self::Settings(error) => error.to_diagnostics(),
-            Self::Usage(diagnostic) | Self::Refused(diagnostic) | Self::Failed(diagnostic) => {
+            Self::Usage(diagnostic)
+            | Self::Refused(diagnostic)
+            | Self::Failed { diagnostic, .. } => {
                 vec![diagnostic.clone()]
             }
         }
@@ -86,17 +107,23 @@ impl From<SettingsError> for Error {
 
 impl From<JournalError> for Error {
     fn from(error: JournalError) -> Self {
-        Self::Failed(
-            Diagnostic::error(error.to_string())
+        Self::Failed {
+            diagnostic: Diagnostic::error(error.to_string())
                 .with_hint("tfw keeps its runs there; check the free space and the permissions"),
-        )
+            units: Vec::new(),
+        }
     }
 }
 
 /// Tells an error on stderr, and with `--json` as a document on stdout; gives the exit code.
 pub(super) fn report(error: &Error, command: &str, output: ui::Options) -> ExitCode {
     Console::on_stderr(output).write(&error.text(output.colour));
-    document(command, error.diagnostics(), error.ending(), output)
+    let mut builder = Builder::new(command, Timestamp::now());
+    builder.problems(error.diagnostics());
+    if let Error::Failed { diagnostic, units } = error {
+        builder.all_failed(units.clone(), &diagnostic.summary);
+    }
+    document(builder, error.ending(), output)
 }
 
 /// What clap has to say: help and version are no errors, and all else is a wrong command line.
@@ -138,25 +165,16 @@ pub(super) fn report_parse_error(
         .trim_start_matches("error: ");
     let detail: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
     let diagnostic = Diagnostic::error(summary).with_detail(detail.join("\n"));
-    document(
-        command,
-        vec![diagnostic],
-        Ending {
-            usage: true,
-            ..Ending::default()
-        },
-        output,
-    )
+    let mut builder = Builder::new(command, Timestamp::now());
+    builder.problems([diagnostic]);
+    let usage = Ending {
+        usage: true,
+        ..Ending::default()
+    };
+    document(builder, usage, output)
 }
 
-fn document(
-    command: &str,
-    diagnostics: Vec<Diagnostic>,
-    ending: Ending,
-    output: ui::Options,
-) -> ExitCode {
-    let mut builder = Builder::new(command, Timestamp::now());
-    builder.problems(diagnostics);
+fn document(builder: Builder, ending: Ending, output: ui::Options) -> ExitCode {
     let report = builder.finish(ending);
     if output.document_on_stdout {
         // The exit code says it too, should stdout be closed.

@@ -12,12 +12,12 @@ use crate::env_vars::EnvSnapshot;
 use crate::events::{self, Event, Events};
 use crate::journal::{Run, TfwFolder};
 use crate::manifest::{SelectedUnit, SelectionRequest};
-use crate::model::{Diagnostic, UnitId};
+use crate::model::{Diagnostic, Outcome, Project, UnitId, describe_io};
 use crate::pipeline::{Consent, Context};
 use crate::process::Signals;
 use crate::report::{Builder, Ending, ExitCode};
 use crate::settings::{self, Settings};
-use crate::terraform::Terraform;
+use crate::terraform::{self, Terraform};
 use crate::ui::{self, Console};
 
 /// A command over units, as it was typed.
@@ -98,16 +98,13 @@ impl<'a> Frame<'a> {
         let binary = settings.binary()?;
         let parallelism = settings.parallelism();
         let project = settings.manifest.project;
-        let tfw = TfwFolder::open(&project.root)?;
+        let units = pending(&project, &selected);
+        let tfw = TfwFolder::open(&project.root)
+            .map_err(|error| Error::from(error).of_units(units.clone()))?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| {
-                Error::failed(format!(
-                    "cannot start: {}",
-                    crate::model::describe_io(&error)
-                ))
-            })?;
+            .map_err(|error| Error::failed(format!("cannot start: {}", describe_io(&error))))?;
         let code = runtime.block_on(async {
             let native_lock =
                 settings::uses_native_lock(selected.iter().map(|&index| &project.units[index]));
@@ -115,7 +112,7 @@ impl<'a> Frame<'a> {
             let signals = Signals::install(emitter.clone()).map_err(|error| {
                 Error::failed(format!(
                     "cannot listen for signals: {}",
-                    crate::model::describe_io(&error)
+                    describe_io(&error)
                 ))
             })?;
             let terraform = Terraform::check(
@@ -135,7 +132,8 @@ impl<'a> Frame<'a> {
                     None => diagnostic,
                 })
             })?;
-            let run = Run::begin(&tfw, self.command)?;
+            let run = Run::begin(&tfw, self.command)
+                .map_err(|error| Error::from(error).of_units(units))?;
             let ctx = Context {
                 sessions: Sessions::new(aws, project.name.as_deref(), run.id()),
                 inherited: self.environment.clone(),
@@ -176,12 +174,17 @@ impl<'a> Frame<'a> {
             ctx.events.emit(Event::RunStarted {
                 run_id: ctx.run.id().to_owned(),
                 command: self.command,
-                units: ctx
-                    .selected
-                    .iter()
-                    .map(|&i| ctx.project.units[i].id.clone())
-                    .collect(),
+                units: pending(&ctx.project, &ctx.selected),
             });
+            for name in terraform::removed_settings(&ctx.inherited) {
+                ctx.events.emit(Event::Diagnostic {
+                    unit: None,
+                    diagnostic: Diagnostic::warning(format!(
+                        "`{name}` is set, and would win over what tfw passes; Terraform runs without it"
+                    ))
+                    .with_hint("`tfw exec` takes Terraform's own arguments; the manifest has `backend.workspace`"),
+                });
+            }
             for unit in spared {
                 ctx.events.note(
                     None,
@@ -268,6 +271,14 @@ impl<'a> Frame<'a> {
         }
         Ok((taken, spared))
     }
+}
+
+/// Selected units, and what is known of each before anything runs.
+fn pending(project: &Project, selected: &[usize]) -> Vec<(UnitId, Outcome)> {
+    let units = selected.iter().map(|&index| &project.units[index]);
+    units
+        .map(|unit| (unit.id.clone(), Outcome::pending(unit)))
+        .collect()
 }
 
 /// Feeds the consumers until the run has ended.

@@ -17,8 +17,8 @@ pub enum Event {
         run_id: String,
         /// tfw's command: `plan`.
         command: &'static str,
-        /// The selected units.
-        units: Vec<UnitId>,
+        /// The selected units, and what is known of each beforehand.
+        units: Vec<(UnitId, Outcome)>,
     },
     /// A unit enters a phase of its work.
     Phase {

@@ -41,7 +41,7 @@ pub struct S3Backend {
 }
 
 /// State in a local file.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LocalBackend {
     /// The Terraform workspace that the unit uses.
     pub workspace: Workspace,

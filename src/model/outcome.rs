@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{AccountId, Region};
+use super::{AccountId, Region, Unit};
 
 /// How one unit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -120,6 +120,52 @@ pub struct Changes {
     pub import: u32,
     /// Root outputs that change.
     pub outputs: u32,
+}
+
+impl Outcome {
+    /// The outcome of a unit that has not begun: what is known of it beforehand.
+    pub fn pending(unit: &Unit) -> Self {
+        Self {
+            result: UnitResult::Skipped,
+            reason: None,
+            account_id: unit.account_id.clone(),
+            region: unit.region.clone(),
+            backend: unit.backend.address(),
+            init: None,
+            provisional: None,
+            changes: None,
+            differs: false,
+            lock: None,
+            diagnostics: Vec::new(),
+            duration_ms: None,
+            log: None,
+            plan_file: None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Outcome {
+    /// An outcome for unit tests of other rooms.
+    pub(crate) fn blank() -> Self {
+        let local = super::LocalBackend::default();
+        Self {
+            result: UnitResult::Skipped,
+            reason: None,
+            account_id: None,
+            region: None,
+            backend: super::Backend::Local(local).address(),
+            init: None,
+            provisional: None,
+            changes: None,
+            differs: false,
+            lock: None,
+            diagnostics: Vec::new(),
+            duration_ms: None,
+            log: None,
+            plan_file: None,
+        }
+    }
 }
 
 /// One resource in a plan, for review. Sensitive values are masked before they get here.

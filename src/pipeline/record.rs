@@ -19,22 +19,7 @@ pub(super) struct Record<'c> {
 
 impl<'c> Record<'c> {
     pub(super) fn new(ctx: &'c Context, unit: &'c Unit) -> Self {
-        let outcome = Outcome {
-            result: UnitResult::Skipped,
-            reason: None,
-            account_id: unit.account_id.clone(),
-            region: unit.region.clone(),
-            backend: unit.backend.address(),
-            init: None,
-            provisional: None,
-            changes: None,
-            differs: false,
-            lock: None,
-            diagnostics: Vec::new(),
-            duration_ms: None,
-            log: None,
-            plan_file: None,
-        };
+        let outcome = Outcome::pending(unit);
         Self {
             ctx,
             unit,

@@ -100,7 +100,7 @@ pub(super) async fn environment(
         session_token: session.session_token,
     });
     let empty_file = ctx.run.tfw().empty_file()?;
-    let child = child_environment(
+    Ok(child_environment(
         &ctx.inherited,
         &ChildSettings {
             credentials: delivered.as_ref(),
@@ -113,8 +113,7 @@ pub(super) async fn environment(
             vars: &surroundings.variables.0,
             extra: &unit.env,
         },
-    );
-    Ok(child.variables)
+    ))
 }
 
 /// Runs Terraform in a unit's root module to its end. A failed run is no error here: the caller

@@ -11,9 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::events::Event;
-use crate::model::{
-    BackendAddress, Diagnostic, EnvironmentName, Outcome, StackName, UnitId, UnitResult,
-};
+use crate::model::{Diagnostic, EnvironmentName, Outcome, StackName, UnitId, UnitResult};
 
 pub use verdict::{Ending, ExitCode, RunResult};
 
@@ -58,7 +56,7 @@ pub struct Builder {
     command: String,
     started: Timestamp,
     diagnostics: Vec<Diagnostic>,
-    units: Vec<(UnitId, Option<Outcome>)>,
+    units: Vec<(UnitId, Outcome)>,
     index: HashMap<UnitId, usize>,
 }
 
@@ -80,8 +78,11 @@ impl Builder {
         match event {
             Event::RunStarted { run_id, units, .. } => {
                 self.run_id = Some(run_id.clone());
-                self.units = units.iter().map(|unit| (unit.clone(), None)).collect();
-                self.index = units.iter().cloned().zip(0..).collect();
+                self.select(
+                    units
+                        .iter()
+                        .map(|(unit, pending)| (unit.clone(), lost(pending))),
+                );
             }
             Event::Diagnostic {
                 unit: None,
@@ -91,11 +92,11 @@ impl Builder {
             }
             Event::UnitFinished { unit, outcome } => {
                 if let Some(entry) = self.entry(unit) {
-                    *entry = Some((**outcome).clone());
+                    (**outcome).clone_into(entry);
                 }
             }
             Event::Provisional { unit, .. } => {
-                if let Some(Some(outcome)) = self.entry(unit) {
+                if let Some(outcome) = self.entry(unit) {
                     outcome.provisional = Some(true);
                 }
             }
@@ -103,11 +104,36 @@ impl Builder {
         }
     }
 
-    fn entry(&mut self, unit: &UnitId) -> Option<&mut Option<Outcome>> {
+    fn entry(&mut self, unit: &UnitId) -> Option<&mut Outcome> {
         self.units
             .iter_mut()
             .find(|(id, _)| id == unit)
             .map(|(_, outcome)| outcome)
+    }
+
+    fn select(&mut self, units: impl Iterator<Item = (UnitId, Outcome)>) {
+        self.units = units.collect();
+        self.index = self
+            .units
+            .iter()
+            .map(|(unit, _)| unit.clone())
+            .zip(0..)
+            .collect();
+    }
+
+    /// Lets all units fail for one reason, which stopped the command before a run.
+    pub fn all_failed(&mut self, units: Vec<(UnitId, Outcome)>, reason: &str) {
+        self.select(units.into_iter().map(|(unit, pending)| {
+            let reason = Some(reason.to_owned());
+            (
+                unit,
+                Outcome {
+                    result: UnitResult::Failed,
+                    reason,
+                    ..pending
+                },
+            )
+        }));
     }
 
     /// Adds problems that stopped the command before a run.
@@ -124,7 +150,7 @@ impl Builder {
                 environment: unit.environment.clone(),
                 stack: unit.stack.clone(),
                 unit,
-                outcome: outcome.unwrap_or_else(never_finished),
+                outcome,
             })
             .collect();
         let outcomes: Vec<&Outcome> = units.iter().map(|unit| &unit.outcome).collect();
@@ -167,28 +193,13 @@ pub fn to_document(document: &impl Serialize) -> String {
     format!("{text}\n")
 }
 
-/// A unit of which no end was told: tfw itself failed on it.
-fn never_finished() -> Outcome {
+/// What the report says of a unit of which no end is told: tfw itself failed on it.
+fn lost(pending: &Outcome) -> Outcome {
+    let reason = "tfw lost track of this unit; its log tells how far it came";
     Outcome {
         result: UnitResult::Failed,
-        reason: Some("tfw lost track of this unit; its log tells how far it came".to_owned()),
-        account_id: None,
-        region: None,
-        backend: BackendAddress {
-            kind: String::new(),
-            bucket: None,
-            key: None,
-            workspace: String::new(),
-        },
-        init: None,
-        provisional: None,
-        changes: None,
-        differs: false,
-        lock: None,
-        diagnostics: Vec::new(),
-        duration_ms: None,
-        log: None,
-        plan_file: None,
+        reason: Some(reason.to_owned()),
+        ..pending.clone()
     }
 }
 
@@ -207,7 +218,7 @@ mod tests {
         builder.observe(&Event::RunStarted {
             run_id: "r1".to_owned(),
             command: "plan",
-            units: vec!["dev/network".parse().expect("a unit")],
+            units: vec![("dev/network".parse().expect("a unit"), Outcome::blank())],
         });
         let report = builder.finish(Ending::default());
         let json: Value = serde_json::from_str(&report.to_json()).expect("JSON");

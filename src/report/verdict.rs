@@ -100,13 +100,12 @@ pub(super) fn judge(outcomes: &[&Outcome], ending: Ending) -> (RunResult, ExitCo
 
 #[cfg(test)]
 mod tests {
-    use super::super::never_finished;
     use super::*;
 
     fn outcome(result: UnitResult) -> Outcome {
         Outcome {
             result,
-            ..never_finished()
+            ..Outcome::blank()
         }
     }
 

@@ -63,49 +63,35 @@ impl fmt::Debug for ChildSettings<'_> {
     }
 }
 
-/// The environment of a child, and what people should know of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChildEnvironment {
-    /// All of it.
-    pub variables: Variables,
-    /// Inherited settings of Terraform that were removed, to be warned about: `TF_CLI_ARGS_plan`.
-    pub removed: Vec<String>,
-    /// Names in the manifest's `env` that tfw sets or removes itself; they had no effect.
-    pub refused: Vec<String>,
+/// Settings of Terraform in tfw's own environment that no child gets: `TF_CLI_ARGS_plan`. Worth a
+/// warning; an empty one is none.
+pub fn removed_settings(inherited: &EnvSnapshot) -> Vec<String> {
+    inherited
+        .iter()
+        .filter(|(name, value)| is_terraform_setting(name) && !value.is_empty())
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .collect()
 }
 
 /// Builds the environment of a child.
-pub fn child_environment(inherited: &EnvSnapshot, settings: &ChildSettings) -> ChildEnvironment {
+pub fn child_environment(inherited: &EnvSnapshot, settings: &ChildSettings) -> Variables {
     let own = own_variables(settings);
     let mut variables = Variables::default();
-    let mut removed = Vec::new();
     for (name, value) in inherited.iter() {
-        if is_terraform_setting(name) {
-            // Empty counts as unset, so nothing is lost and nobody need be warned.
-            if !value.is_empty() {
-                removed.push(name.to_string_lossy().into_owned());
-            }
-        } else if !is_credential(name) {
+        if !is_terraform_setting(name) && !is_credential(name) {
             variables.set(name, value);
         }
     }
-    let mut refused = Vec::new();
+    // The manifest's checks refuse reserved names; should one get here, it has no effect.
     for (name, value) in settings.extra {
-        let key = OsStr::new(name);
-        if own.get(key).is_some() || is_reserved(key) {
-            refused.push(name.clone());
-        } else {
+        if !is_reserved(OsStr::new(name)) {
             variables.set(name, value);
         }
     }
     for (name, value) in own.iter() {
         variables.set(name, value);
     }
-    ChildEnvironment {
-        variables,
-        removed,
-        refused,
-    }
+    variables
 }
 
 /// The value of `TF_VAR_NAME`: a string as it is, anything else as JSON, which Terraform reads as
@@ -194,8 +180,8 @@ mod tests {
         }
     }
 
-    fn value(environment: &ChildEnvironment, name: &str) -> Option<String> {
-        let value = environment.variables.get(name)?;
+    fn value(environment: &Variables, name: &str) -> Option<String> {
+        let value = environment.get(name)?;
         Some(value.to_string_lossy().into_owned())
     }
 
@@ -219,13 +205,10 @@ mod tests {
                 },
             );
             assert!(
-                environment
-                    .variables
-                    .iter()
-                    .all(|(_, value)| value != "hostile"),
+                environment.iter().all(|(_, value)| value != "hostile"),
                 "{environment:?}"
             );
-            assert_eq!(environment.removed, Vec::<String>::new());
+            assert_eq!(removed_settings(&inherited), Vec::<String>::new());
             assert_eq!(
                 value(&environment, "AWS_CONFIG_FILE").as_deref(),
                 Some("/p/.tfw/cache/empty")
@@ -274,7 +257,7 @@ mod tests {
         ]);
         let environment = child_environment(&inherited, &settings());
         assert_eq!(
-            environment.removed,
+            removed_settings(&inherited),
             ["TF_CLI_ARGS", "TF_CLI_ARGS_plan", "TF_WORKSPACE"]
         );
         for gone in [
@@ -335,15 +318,12 @@ mod tests {
                 ..settings()
             },
         );
+        for reserved in ["AWS_REGION", "AWS_PROFILE", "TF_CLI_ARGS_apply"] {
+            assert_eq!(value(&environment, reserved), None, "{reserved}");
+        }
         assert_eq!(
-            environment.refused,
-            [
-                "AWS_CONFIG_FILE",
-                "AWS_PROFILE",
-                "AWS_REGION",
-                "TF_CLI_ARGS_apply",
-                "TF_VAR_name"
-            ]
+            value(&environment, "AWS_CONFIG_FILE").as_deref(),
+            Some("/p/.tfw/cache/empty")
         );
         assert_eq!(value(&environment, "TF_LOG").as_deref(), Some("manifest"));
         assert_eq!(value(&environment, "TF_VAR_name").as_deref(), Some("vars"));

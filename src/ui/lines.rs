@@ -44,7 +44,7 @@ impl Lines {
             } => {
                 self.width = units
                     .iter()
-                    .map(|unit| unit.to_string().len())
+                    .map(|(unit, _)| unit.to_string().len())
                     .max()
                     .unwrap_or(0);
                 self.width = self.width.min(WIDEST_PREFIX);
@@ -284,7 +284,10 @@ mod tests {
         lines.render(&Event::RunStarted {
             run_id: "r1".to_owned(),
             command: "plan",
-            units: vec![unit.clone(), "prod".parse().expect("a unit")],
+            units: vec![
+                (unit.clone(), Outcome::blank()),
+                ("prod".parse().expect("a unit"), Outcome::blank()),
+            ],
         });
         let diagnostic = Diagnostic::error("reference to undeclared resource")
             .with_detail("it is not declared")

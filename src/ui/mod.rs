@@ -81,7 +81,9 @@ impl Console {
     pub async fn show(&mut self, event: Event, rest: &mut Events, held: &mut VecDeque<Event>) {
         self.progress.observe(&event);
         match &event {
-            Event::RunStarted { units, .. } => self.selected.clone_from(units),
+            Event::RunStarted { units, .. } => {
+                self.selected = units.iter().map(|(unit, _)| unit.clone()).collect();
+            }
             Event::UnitFinished { unit, outcome } => {
                 self.outcomes.insert(unit.clone(), (**outcome).clone());
             }

@@ -59,28 +59,7 @@ pub(super) fn assume_role(
     if failed {
         return Err(Reported);
     }
-    let (account, last) = (account?, resolved.last());
-    if let Some(last) = last.filter(|role| role.role_arn.account_id() != account) {
-        let place = Place {
-            context,
-            link: is_chain.then_some(resolved.len() - 1),
-        };
-        problems.add_for(
-            context.id,
-            "role account",
-            Some(place.of("role_arn")),
-            |_| {
-                Problem::error(format!(
-                    "`{}` would assume a role of another account",
-                    context.id
-                ))
-                .label(format!("this role is in {}", last.role_arn.account_id()))
-                .related(context.account_place, "this is the environment's account")
-                .hint("write `{account_id}` in the role's ARN, or correct `account_id`")
-            },
-        );
-        return Err(Reported);
-    }
+    account?;
     Ok(resolved)
 }
 

@@ -71,10 +71,6 @@ impl<'a> Resolver<'a> {
             id: &draft.id,
             key: draft.key,
             environment_key: environment.key,
-            account_place: environment
-                .table
-                .get("account_id")
-                .map_or(environment.key, |entry| &entry.node.span),
             merged,
             invalid,
             account: environment.account.clone(),

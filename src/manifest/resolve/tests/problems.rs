@@ -151,10 +151,6 @@ fn a_broken_rule_of_one_environment_is_one_problem() {
             "`x` is not the ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`)",
         ),
         (
-            "assume_role.role_arn = 'arn:aws:iam::222222222222:role/R'",
-            "`dev` would assume a role of another account",
-        ),
-        (
             "assume_role = { role_arn = 'arn:aws:iam::{account_id}:role/R', duration = '14m' }",
             "AWS allows no session of `14m`",
         ),

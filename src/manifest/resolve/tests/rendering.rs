@@ -134,7 +134,6 @@ kms_key = 'alias/two'
 
 [environments.dev]
 account_id = '111111111111'
-assume_role.role_arn = 'arn:aws:iam::333333333333:role/R'
 backend.kms_key_id = 'alias/one'
 
 [environments.prod]
@@ -147,50 +146,40 @@ depends_on = ['network']
 "
     ));
     insta::assert_snapshot!(text, @r#"
-    error: `dev` would assume a role of another account
-      --> environments/tfw.toml:15:24
-       |
-    14 | account_id = '111111111111'
-       |              -------------- this is the environment's account
-    15 | assume_role.role_arn = 'arn:aws:iam::333333333333:role/R'
-       |                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ this role is in 333333333333
-       |
-       = hint: write `{account_id}` in the role's ARN, or correct `account_id`
-
     error: the backend and the bucket name two different KMS keys
-      --> environments/tfw.toml:16:22
+      --> environments/tfw.toml:15:22
        |
     11 | kms_key = 'alias/two'
        |           ----------- this is arn:aws:kms:eu-central-1:111111111111:alias/two
     ...
-    16 | backend.kms_key_id = 'alias/one'
+    15 | backend.kms_key_id = 'alias/one'
        |                      ^^^^^^^^^^^ this is arn:aws:kms:eu-central-1:111111111111:alias/one
        |
        = hint: take `backend.kms_key_id` out: it defaults to `bucket.kms_key`
 
     error: dependencies go in a circle: `prod/network` → `prod/eks` → `prod/network`
-      --> environments/tfw.toml:22:15
+      --> environments/tfw.toml:21:15
        |
-    22 | depends_on = ['eks']
+    21 | depends_on = ['eks']
        |               ^^^^^ `prod/network` waits for `prod/eks`
-    23 | [environments.prod.stacks.eks]
-    24 | depends_on = ['network']
+    22 | [environments.prod.stacks.eks]
+    23 | depends_on = ['network']
        |               --------- `prod/eks` waits for `prod/network`
 
     error: `prod/network` and `prod/eks` would have the same state
-      --> environments/tfw.toml:23:27
+      --> environments/tfw.toml:22:27
        |
-    20 | backend.key = 'x'
+    19 | backend.key = 'x'
        |               --- this gives both the same key
-    21 | [environments.prod.stacks.network]
+    20 | [environments.prod.stacks.network]
        |                           ------- so does this one
-    22 | depends_on = ['eks']
-    23 | [environments.prod.stacks.eks]
+    21 | depends_on = ['eks']
+    22 | [environments.prod.stacks.eks]
        |                           ^^^ its state is s3://acme-tfstate-prod/x
        |
        = hint: put `{environment}` or `{stack}/` into `backend.key` or `backend.bucket`
 
-    4 problems in environments/tfw.toml
+    3 problems in environments/tfw.toml
     "#);
 }
 
