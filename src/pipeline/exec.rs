@@ -114,7 +114,7 @@ impl Exec {
 /// that, and the unit's outcome says why.
 pub async fn exec(ctx: &Context, command: Exec) -> Option<u8> {
     let intent = if command.reads() {
-        Intent::Read
+        Intent::ExecRead
     } else {
         Intent::ExecWrite
     };

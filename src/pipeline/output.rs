@@ -3,9 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::Context;
-use super::order;
-use super::preflight::{self, Intent, Work};
-use super::schedule::{self, Scheduled, Step, end_unrun, verdict};
+use super::record::Record;
+use super::schedule;
 use super::states;
 use crate::events::Phase;
 use crate::model::UnitId;
@@ -23,49 +22,16 @@ pub struct UnitOutputs {
 /// Reads the outputs of the selected units; those that could not be read are left out, and their
 /// outcome says why. A unit without a state has no outputs.
 pub async fn output(ctx: &Context) -> Vec<UnitOutputs> {
-    let plan = order::unordered(ctx);
-    let units = preflight::run(ctx, Intent::Read)
-        .await
-        .into_iter()
-        .map(Some)
-        .collect();
-    let scheduled = schedule::run(ctx, &plan, units, async |work| {
-        let Work { mut record, .. } = *work;
-        record.resume();
+    let outputs = schedule::each_by_itself(ctx, async |record: &mut Record<'_>| {
         record.phase(Phase::Output);
-        let read = states::read(&mut record).await;
-        let unit = record.unit.id.clone();
-        let (end, outputs) = match read {
-            Ok(state) => (
-                Ok(()),
-                Some(UnitOutputs {
-                    unit,
-                    outputs: of(state),
-                }),
-            ),
-            Err(failure) => (Err(failure), None),
-        };
-        Step {
-            verdict: verdict(&record.finish(end)),
-            value: outputs,
-        }
+        let outputs = of(states::read(record).await?);
+        Ok(UnitOutputs {
+            unit: record.unit.id.clone(),
+            outputs,
+        })
     })
     .await;
-    scheduled
-        .into_iter()
-        .filter_map(|unit| match unit? {
-            Scheduled::Worked(outputs) => outputs,
-            Scheduled::Ended(_) => None,
-            Scheduled::Held(work, because) => {
-                end_unrun(*work, Some(because));
-                None
-            }
-            Scheduled::NotStarted(work) => {
-                end_unrun(*work, None);
-                None
-            }
-        })
-        .collect()
+    outputs.into_iter().flatten().collect()
 }
 
 fn of(state: Option<StateDocument>) -> Map<String, Value> {

@@ -27,8 +27,8 @@ pub(super) enum Intent {
     Destroy,
     /// `exec` of a subcommand that may write.
     ExecWrite,
-    /// `output`, and `exec` of a subcommand that reads.
-    Read,
+    /// `exec` of a subcommand that reads.
+    ExecRead,
 }
 
 impl Intent {
@@ -36,7 +36,7 @@ impl Intent {
         match self {
             Self::Init => Absent::CreateAndInspect,
             Self::Plan | Self::Apply | Self::Destroy => Absent::Create,
-            Self::ExecWrite | Self::Read => Absent::Fail,
+            Self::ExecWrite | Self::ExecRead => Absent::Fail,
         }
     }
 

@@ -5,8 +5,10 @@ use std::future::Future;
 
 use super::Context;
 use super::failure::Failure;
+use super::order;
 use super::preflight::{Checked, Work};
-use crate::model::{Outcome, UnitResult};
+use super::record::Record;
+use crate::model::{Outcome, Unit, UnitResult};
 use crate::runner::{self, Ended, Schedule, Verdict};
 
 /// What a unit's work gives the schedule.
@@ -102,6 +104,39 @@ where
         };
     }
     answers
+}
+
+/// Works on the selected units in no order and without a preflight, for commands that neither
+/// write nor initialise. The answers stand at the positions of the units; `None` where the work
+/// on one did not succeed.
+pub(super) async fn each_by_itself<'c, T>(
+    ctx: &'c Context,
+    work: impl AsyncFn(&mut Record<'c>) -> Result<T, Failure>,
+) -> Vec<Option<T>> {
+    let plan = order::unordered(ctx);
+    let units: Vec<&Unit> = ctx.units().collect();
+    let (units, work) = (&units, &work);
+    let ended = runner::run(
+        &plan.schedule,
+        |position| async move {
+            let mut record = Record::new(ctx, units[position]);
+            let (end, answer) = match work(&mut record).await {
+                Ok(answer) => (Ok(()), Some(answer)),
+                Err(failure) => (Err(failure), None),
+            };
+            (verdict(&record.finish(end)), answer)
+        },
+        ctx.signals.stopped(),
+    )
+    .await;
+    let answers = units.iter().zip(ended).map(|(unit, ended)| match ended {
+        Ended::Finished(answer) => answer,
+        Ended::Held { .. } | Ended::Passed | Ended::NotStarted => {
+            Record::new(ctx, unit).finish(Err(Failure::not_begun(ctx)));
+            None
+        }
+    });
+    answers.collect()
 }
 
 /// Ends a unit that never ran: `because` is the position of what held it up.

@@ -2,44 +2,20 @@
 
 use super::Context;
 use super::failure::Failure;
-use super::order;
 use super::plugin_cache;
 use super::record::Record;
 use super::retry::Tries;
+use super::schedule;
 use super::terraform_step::{self, Call, Surroundings, Variables};
 use crate::aws::VerifiedAccount;
 use crate::events::Phase;
-use crate::model::{Diagnostic, Severity, Unit, UnitResult};
-use crate::runner::{self, Verdict};
+use crate::model::{Diagnostic, Severity, UnitResult};
 use crate::terraform::command::{self, Init, InitBackend};
 use crate::terraform::parse_validation;
 
 /// `tfw validate`.
 pub async fn validate(ctx: &Context) {
-    let units: Vec<&Unit> = ctx.units().collect();
-    let plan = order::unordered(ctx);
-    let units = &units;
-    let ended = runner::run(
-        &plan.schedule,
-        |index| async move {
-            let mut record = Record::new(ctx, units[index]);
-            let end = validate_unit(&mut record).await;
-            let verdict = if end.is_ok() {
-                Verdict::Done
-            } else {
-                Verdict::NotDone
-            };
-            record.finish(end);
-            (verdict, ())
-        },
-        ctx.signals.stopped(),
-    )
-    .await;
-    for (unit, ended) in units.iter().zip(ended) {
-        if ended == runner::Ended::NotStarted {
-            Record::new(ctx, unit).finish(Err(Failure::not_begun(ctx)));
-        }
-    }
+    schedule::each_by_itself(ctx, validate_unit).await;
 }
 
 async fn validate_unit(record: &mut Record<'_>) -> Result<(), Failure> {
