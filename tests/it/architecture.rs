@@ -17,7 +17,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("journal", &["model"]),
     // Reads root modules: what a manifest is checked against, and what the guards look at.
     ("root_module", &["model"]),
-    ("manifest", &["model", "root_module"]),
+    // Of `env_vars` it knows the names that a manifest's `env` may not take.
+    ("manifest", &["model", "root_module", "env_vars"]),
     // The outside world.
     ("aws", &["model", "events", "journal", "env_vars"]),
     ("process", &["model", "events", "journal", "env_vars"]),
