@@ -108,6 +108,7 @@ pub(super) struct ConsentArgs {
 
 /// How a run over several units goes on when one fails.
 #[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Run")]
 pub(super) struct RunArgs {
     /// Start nothing new after the first unit that did not succeed
     #[arg(long)]

@@ -13,7 +13,8 @@ use crate::model::{Changes, Diagnostic, InitRun, Outcome, Unit, UnitResult};
 pub(super) struct Record<'c> {
     pub(super) ctx: &'c Context,
     pub(super) unit: &'c Unit,
-    busy_since: Instant,
+    /// `None` while it waits for others.
+    busy_since: Option<Instant>,
     outcome: Outcome,
 }
 
@@ -23,21 +24,23 @@ impl<'c> Record<'c> {
         Self {
             ctx,
             unit,
-            busy_since: Instant::now(),
+            busy_since: Some(Instant::now()),
             outcome,
         }
     }
 
     /// Says that the work goes on now: time spent waiting for others is not the unit's.
     pub(super) fn resume(&mut self) {
-        self.busy_since = Instant::now();
+        self.busy_since.get_or_insert_with(Instant::now);
     }
 
     /// Says that the unit waits for others, or for a person.
     pub(super) fn pause(&mut self) {
-        let spent = u64::try_from(self.busy_since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let Some(since) = self.busy_since.take() else {
+            return;
+        };
+        let spent = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         *self.outcome.duration_ms.get_or_insert_default() += spent;
-        self.busy_since = Instant::now();
     }
 
     pub(super) fn phase(&self, phase: Phase) {

@@ -176,8 +176,16 @@ impl Lines {
                 self.line(unit, &format!("{style}{word}{style:#}{time}"))
             }
             _ => {
-                let reason = outcome.reason.as_deref().unwrap_or("no reason is known");
-                self.line(unit, &format!("{style}{word}{style:#}: {reason}"))
+                // What a diagnostic has just said is not said again.
+                let told = |reason: &&str| {
+                    outcome
+                        .diagnostics
+                        .iter()
+                        .any(|told| told.summary == **reason)
+                };
+                let reason = outcome.reason.as_deref().filter(|reason| !told(reason));
+                let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+                self.line(unit, &format!("{style}{word}{style:#}{reason}"))
             }
         }
     }
