@@ -224,9 +224,12 @@ impl Site {
         let (ctx, unit) = (record.ctx, record.unit);
         let cache = plugin_cache::choose(ctx, unit).await?;
         let recorded = Recorded::read(&self.data_dir, &unit.folder).ok();
-        // The guards have seen that the place is the same; what else changed (encryption, the
-        // lock) is for Terraform to take over without moving anything.
-        let reconfigure = recorded.is_some_and(|recorded| recorded.backend.is_some());
+        // Where the place is the same, what else changed (encryption, the lock) is for Terraform
+        // to take over without moving anything. The guards have looked already; should somebody
+        // have been at it since, Terraform stops at the difference.
+        let reconfigure = recorded.is_some_and(|recorded| {
+            recorded.backend.is_some() && recorded.location_differences(&unit.backend).is_empty()
+        });
         let backend = if self.config.is_empty() {
             InitBackend::AsWritten
         } else {

@@ -166,12 +166,15 @@ pub fn width() -> usize {
     }
 }
 
-/// Prints a document on stdout, and nothing else.
+/// Prints a document on stdout, and nothing else. A reader that has seen enough (`| head`) is no
+/// error.
 ///
 /// # Errors
 /// Stdout is closed or full.
 pub fn print_document(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
 }
