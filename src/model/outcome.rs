@@ -126,11 +126,19 @@ impl Outcome {
     /// The outcome of a unit that has not begun: what is known of it beforehand.
     pub fn pending(unit: &Unit) -> Self {
         Self {
-            result: UnitResult::Skipped,
-            reason: None,
             account_id: unit.account_id.clone(),
             region: unit.region.clone(),
-            backend: unit.backend.address(),
+            ..Self::of(unit.backend.address())
+        }
+    }
+
+    fn of(backend: BackendAddress) -> Self {
+        Self {
+            result: UnitResult::Skipped,
+            reason: None,
+            account_id: None,
+            region: None,
+            backend,
             init: None,
             provisional: None,
             changes: None,
@@ -142,29 +150,11 @@ impl Outcome {
             plan_file: None,
         }
     }
-}
 
-#[cfg(test)]
-impl Outcome {
     /// An outcome for unit tests of other rooms.
+    #[cfg(test)]
     pub(crate) fn blank() -> Self {
-        let local = super::LocalBackend::default();
-        Self {
-            result: UnitResult::Skipped,
-            reason: None,
-            account_id: None,
-            region: None,
-            backend: super::Backend::Local(local).address(),
-            init: None,
-            provisional: None,
-            changes: None,
-            differs: false,
-            lock: None,
-            diagnostics: Vec::new(),
-            duration_ms: None,
-            log: None,
-            plan_file: None,
-        }
+        Self::of(super::Backend::Local(super::LocalBackend::default()).address())
     }
 }
 

@@ -300,13 +300,16 @@ mod tests {
     }
 
     impl Typist {
-        fn start(program: &str) -> Option<Self> {
+        fn start(program: &str) -> Self {
             let environment = EnvSnapshot::capture();
             let mut child = command(
                 Path::new("script"),
                 &["-qfec", program, "/dev/null"].map(OsString::from),
                 &Variables::from_iter([
-                    ("PATH", environment.get("PATH")?.to_owned()),
+                    (
+                        "PATH",
+                        environment.get("PATH").unwrap_or_default().to_owned(),
+                    ),
                     ("PS1", "$ ".into()),
                     (ON_TERMINAL, "1".into()),
                 ]),
@@ -315,9 +318,12 @@ mod tests {
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .spawn()
-            .ok()?;
-            let lines = BufReader::new(child.stdout.take()?).lines();
-            Some(Self { child, lines })
+            .expect("this test needs `script`: install util-linux (Debian: bsdutils)");
+            let stdout = child.stdout.take().expect("it is piped");
+            Self {
+                child,
+                lines: BufReader::new(stdout).lines(),
+            }
         }
 
         async fn types(&mut self, keys: &str) {
@@ -348,9 +354,7 @@ mod tests {
 
     #[tokio::test]
     async fn ctrl_c_reaches_the_child_and_not_tfw() {
-        let Some(mut person) = Typist::start(&this_test()) else {
-            return;
-        };
+        let mut person = Typist::start(&this_test());
         person.sees("child is ready").await;
         person.types("\x03").await;
         person.sees("child got INT").await;
@@ -365,9 +369,7 @@ mod tests {
 
     #[tokio::test]
     async fn ctrl_z_gives_the_terminal_back_to_the_shell_until_fg() {
-        let Some(mut person) = Typist::start("bash --norc --noprofile -i") else {
-            return;
-        };
+        let mut person = Typist::start("bash --norc --noprofile -i");
         person.types(&format!("{}\n", this_test())).await;
         person.sees("child is ready").await;
         person.types("\x1a").await;
