@@ -18,7 +18,7 @@ mod tests {
     fn typos_find_their_word_and_other_words_do_not() {
         let known = ["backend", "bucket", "region"];
         assert_eq!(nearest("bukcet", known).as_deref(), Some("bucket"));
-        assert_eq!(nearest("regoin", known).as_deref(), Some("region"));
+        assert_eq!(nearest("regions", known).as_deref(), Some("region"));
         assert_eq!(nearest("xyz", known), None);
     }
 }
