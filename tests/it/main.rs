@@ -2,5 +2,7 @@
 //! test` starts the emulators; `support` is the harness.
 
 mod architecture;
+mod bad_access;
+mod bad_manifest;
 mod harness;
 mod support;
