@@ -265,12 +265,16 @@ async fn saved(
     if !is_plan(finished.status) {
         return Err(finished.failure("terraform plan"));
     }
+    if let Some(lost) = finished.lost {
+        return Err(Failure::from(lost));
+    }
     let differs = finished.status == Status::Code(2);
     let changes = finished.changes;
     for warning in finished.diagnostics {
         record.diagnostic(warning);
     }
     let (resources, outputs) = if differs {
+        complete(record, &path)?;
         review(record, site, &path).await?
     } else {
         remove_if_there(&path)?;
@@ -289,6 +293,27 @@ async fn saved(
         changes,
         differs,
     })
+}
+
+/// Terraform ends well also when the disk does not take all of the plan (1.11.4). A plan is a zip
+/// archive, and the last thing in one is its directory.
+fn complete(record: &Record<'_>, path: &Path) -> Result<(), Failure> {
+    const DIRECTORY_END: (&[u8], usize) = (b"PK\x05\x06", 22);
+    let plan = fs::read(path).unwrap_or_default();
+    let (mark, length) = DIRECTORY_END;
+    let ends = plan.len().checked_sub(length).map(|start| &plan[start..]);
+    // OpenTofu can encrypt a plan; then it is none.
+    let is_other = !plan.is_empty() && !plan.starts_with(b"PK");
+    if is_other || ends.is_some_and(|end| end.starts_with(mark)) {
+        return Ok(());
+    }
+    Err(Failure::failed(
+        Diagnostic::error(format!(
+            "`terraform plan` could not write all of `{}`",
+            record.ctx.shown(path)
+        ))
+        .with_hint("check the free space of that disk, then run again"),
+    ))
 }
 
 /// What a person reviews: each resource, attribute by attribute. The document holds secrets in
