@@ -120,7 +120,7 @@ pub(super) async fn run_init(
     record.phase(Phase::Init);
     record.init(InitRun::Ran);
     site.write_config(ctx, unit)?;
-    site.make_data_dir()?;
+    site.make_data_dir(ctx)?;
     ctx.run
         .step(&unit.id, JournalStep::Init, StepState::Begun, &json!({}))?;
     let end = site.init_with_retries(record, &backend).await;
@@ -179,7 +179,10 @@ impl Site {
     }
 
     /// Terraform would make it too, but says little of a folder that cannot be written.
-    fn make_data_dir(&self) -> Result<(), JournalError> {
+    fn make_data_dir(&self, ctx: &Context) -> Result<(), JournalError> {
+        if self.data_dir.starts_with(ctx.run.tfw().path()) {
+            return make_private_folder(&self.data_dir);
+        }
         std::fs::create_dir_all(&self.data_dir).map_err(|source| JournalError {
             doing: "create",
             path: self.data_dir.clone(),

@@ -1,6 +1,7 @@
 //! `tfw plan`, and the saved plan of one unit.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -18,7 +19,7 @@ use super::retry::Tries;
 use super::schedule::{self, Step};
 use super::terraform_step::{Call, Finished, Variables};
 use crate::events::{Event, Phase};
-use crate::journal::{Step as JournalStep, StepState, remove_if_there};
+use crate::journal::{JournalError, Step as JournalStep, StepState, remove_if_there};
 use crate::manifest::{Direction, Graph, OrderMode};
 use crate::model::{Changes, Diagnostic, Outcome, ResourceChange, UnitResult};
 use crate::process::Status;
@@ -275,6 +276,7 @@ async fn saved(
     }
     let (resources, outputs) = if differs {
         complete(record, &path)?;
+        make_private(&path)?;
         review(record, site, &path).await?
     } else {
         remove_if_there(&path)?;
@@ -292,6 +294,15 @@ async fn saved(
         path,
         changes,
         differs,
+    })
+}
+
+/// Terraform makes the plan readable for all that get into its folder, which is the owner alone.
+fn make_private(path: &Path) -> Result<(), JournalError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|source| JournalError {
+        doing: "protect",
+        path: path.to_owned(),
+        source,
     })
 }
 
