@@ -247,3 +247,22 @@ fn one_denied_environment_takes_only_its_own_units_along() {
     assert!(!test.bucket_exists("dev"));
     assert!(test.state("prod").is_some() && !test.locked("prod"));
 }
+
+#[test]
+fn certificates_that_cannot_be_read_are_told_before_anybody_is_asked() {
+    let test = dev();
+    test.write("broken.pem", "no certificate");
+    for (bundle, why) in [
+        ("nowhere.pem", "cannot be read"),
+        ("broken.pem", "certificate"),
+    ] {
+        let bundle = test.path(bundle);
+        let run = test.tfw(APPLY).env("AWS_CA_BUNDLE", &bundle).run().exits(3);
+        assert_eq!(run.json()["units"], serde_json::json!([]));
+        assert_says(
+            &run.stderr,
+            &["`AWS_CA_BUNDLE`", bundle.to_str().unwrap(), why, "hint:"],
+        );
+        assert_eq!(test.proxy().requests().len(), 0);
+    }
+}

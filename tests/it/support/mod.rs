@@ -23,7 +23,7 @@ mod proxy;
 mod requests;
 mod world;
 
-pub(crate) use command::Run;
+pub(crate) use command::{Run, TestCommand};
 pub(crate) use environment::TestEnvironment;
 pub(crate) use proxy::Proxy;
 pub(crate) use requests::{Client, Request};
