@@ -160,7 +160,14 @@ async fn apply_one(approved: Approved<'_>) -> Outcome {
         rescue_errored_state(&mut record);
         let finished = ran?;
         if finished.status.success() {
-            record.applied(finished.changes);
+            match finished.lost {
+                None => record.applied(finished.changes),
+                // What the plan would change is what was done, all of it.
+                Some(lost) => record.diagnostic(
+                    Diagnostic::warning(format!("the log is not complete: {lost}"))
+                        .with_hint("make room on that disk"),
+                ),
+            }
             for warning in finished.diagnostics {
                 record.diagnostic(warning);
             }

@@ -14,7 +14,7 @@ use crate::aws::VerifiedAccount;
 use crate::bucket::{self, BucketError, Presence};
 use crate::events::{Event, Phase};
 use crate::journal::{Step, StepState};
-use crate::model::{Backend, Diagnostic, S3Backend, Unit};
+use crate::model::{Backend, Diagnostic, S3Backend, Unit, UnitResult};
 
 /// What to do about a bucket that does not exist, and how closely to look at one that does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,16 @@ pub(super) async fn ensure(
             Err(failure) => failures.extend(site.each(&failure)),
         }
     }
-    if missing.is_empty() {
+    // One refusal stops the run (see `preflight`): then nothing is created, and nobody is asked.
+    let refusals = failures.iter().map(|(_, failure)| failure);
+    let refused = refusals
+        .chain(
+            prepared
+                .iter()
+                .filter_map(|prepared| prepared.as_ref().err()),
+        )
+        .any(|failure| failure.result == UnitResult::Refused);
+    if missing.is_empty() || refused {
         return failures;
     }
     if absent == Absent::Fail {

@@ -120,6 +120,7 @@ pub(super) async fn run_init(
     record.phase(Phase::Init);
     record.init(InitRun::Ran);
     site.write_config(ctx, unit)?;
+    site.make_data_dir(ctx)?;
     ctx.run
         .step(&unit.id, JournalStep::Init, StepState::Begun, &json!({}))?;
     let end = site.init_with_retries(record, &backend).await;
@@ -175,6 +176,18 @@ impl Site {
     fn write_config(&self, ctx: &Context, unit: &Unit) -> Result<(), JournalError> {
         make_private_folder(&ctx.run.tfw().data(&unit.id))?;
         write_private(&self.backend_config, self.config.as_bytes())
+    }
+
+    /// Terraform would make it too, but says little of a folder that cannot be written.
+    fn make_data_dir(&self, ctx: &Context) -> Result<(), JournalError> {
+        if self.data_dir.starts_with(ctx.run.tfw().path()) {
+            return make_private_folder(&self.data_dir);
+        }
+        std::fs::create_dir_all(&self.data_dir).map_err(|source| JournalError {
+            doing: "create",
+            path: self.data_dir.clone(),
+            source,
+        })
     }
 
     fn initialised(self, ctx: &Context, backend: SafeBackend) -> Initialised {

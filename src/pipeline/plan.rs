@@ -1,6 +1,7 @@
 //! `tfw plan`, and the saved plan of one unit.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -18,7 +19,7 @@ use super::retry::Tries;
 use super::schedule::{self, Step};
 use super::terraform_step::{Call, Finished, Variables};
 use crate::events::{Event, Phase};
-use crate::journal::{Step as JournalStep, StepState, remove_if_there};
+use crate::journal::{JournalError, Step as JournalStep, StepState, remove_if_there};
 use crate::manifest::{Direction, Graph, OrderMode};
 use crate::model::{Changes, Diagnostic, Outcome, ResourceChange, UnitResult};
 use crate::process::Status;
@@ -265,12 +266,17 @@ async fn saved(
     if !is_plan(finished.status) {
         return Err(finished.failure("terraform plan"));
     }
+    if let Some(lost) = finished.lost {
+        return Err(Failure::from(lost));
+    }
     let differs = finished.status == Status::Code(2);
     let changes = finished.changes;
     for warning in finished.diagnostics {
         record.diagnostic(warning);
     }
     let (resources, outputs) = if differs {
+        complete(record, &path)?;
+        make_private(&path)?;
         review(record, site, &path).await?
     } else {
         remove_if_there(&path)?;
@@ -289,6 +295,36 @@ async fn saved(
         changes,
         differs,
     })
+}
+
+/// Terraform makes the plan readable for all that get into its folder, which is the owner alone.
+fn make_private(path: &Path) -> Result<(), JournalError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|source| JournalError {
+        doing: "protect",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Terraform ends well also when the disk does not take all of the plan (1.11.4). A plan is a zip
+/// archive, and the last thing in one is its directory.
+fn complete(record: &Record<'_>, path: &Path) -> Result<(), Failure> {
+    const DIRECTORY_END: (&[u8], usize) = (b"PK\x05\x06", 22);
+    let plan = fs::read(path).unwrap_or_default();
+    let (mark, length) = DIRECTORY_END;
+    let ends = plan.len().checked_sub(length).map(|start| &plan[start..]);
+    // OpenTofu can encrypt a plan; then it is none.
+    let is_other = !plan.is_empty() && !plan.starts_with(b"PK");
+    if is_other || ends.is_some_and(|end| end.starts_with(mark)) {
+        return Ok(());
+    }
+    Err(Failure::failed(
+        Diagnostic::error(format!(
+            "`terraform plan` could not write all of `{}`",
+            record.ctx.shown(path)
+        ))
+        .with_hint("check the free space of that disk, then run again"),
+    ))
 }
 
 /// What a person reviews: each resource, attribute by attribute. The document holds secrets in

@@ -78,6 +78,8 @@ pub(super) struct Finished {
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) changes: Changes,
     private: Vec<u8>,
+    /// Why the log has not all that it said: then what was read from the log may lack something.
+    pub(super) lost: Option<JournalError>,
 }
 
 /// The complete environment of a child of a unit.
@@ -130,7 +132,7 @@ pub(super) async fn run(
     let (ctx, unit) = (record.ctx, record.unit);
     let env = environment(ctx, unit, account, surroundings).await?;
     let log = ctx.run.log(&unit.id);
-    write_heading(&log, &call.arguments)?;
+    write_line(&log, &format!("terraform {}", shown(&call.arguments)))?;
     record.has_log();
     record.detail(format!("runs terraform {}", shown(&call.arguments)));
     let stdout = if call.private {
@@ -144,7 +146,7 @@ pub(super) async fn run(
         env,
         folder: unit.folder.clone(),
         stdout,
-        stderr: Output::Log(log),
+        stderr: Output::Log(log.clone()),
     };
     let mut reader = OutputReader::new(&ctx.shown(&unit.folder));
     let exit = process::run(spec, &ctx.signals, |line| {
@@ -180,20 +182,23 @@ pub(super) async fn run(
         ..
     } = exit;
     let collected = reader.finish();
+    let lost = write_line(&log, &status.to_string()).err();
     Ok(Finished {
         status,
         interrupted,
         diagnostics: collected.diagnostics,
         changes: collected.changes,
         private: stdout.bytes().to_vec(),
+        lost,
     })
 }
 
-/// The line in the log that says what follows.
-fn write_heading(log: &Path, arguments: &[OsString]) -> Result<(), JournalError> {
+/// A line of tfw's own in the log: what follows, and how it ended. Terraform goes on in silence
+/// when a full disk does not take what it says; the last line then fails in its stead.
+fn write_line(log: &Path, text: &str) -> Result<(), JournalError> {
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
     let mut file = append_private(log)?;
-    writeln!(file, "# {now} terraform {}", shown(arguments)).map_err(|source| JournalError {
+    writeln!(file, "# {now} {text}").map_err(|source| JournalError {
         doing: "write",
         path: log.to_owned(),
         source,
@@ -262,6 +267,9 @@ impl Finished {
         };
         let mut diagnostics = self.diagnostics;
         if first_error_missing(&diagnostics) && result == UnitResult::Failed {
+            if let Some(lost) = self.lost {
+                return Failure::from(lost);
+            }
             diagnostics.push(
                 Diagnostic::error(format!("`{command}` ended with {}", self.status))
                     .with_hint("its log has all that it said"),

@@ -213,7 +213,7 @@ impl TestEnvironment {
         command.args(args)
     }
 
-    fn command(&self, program: &Path, folder: &Path) -> TestCommand {
+    pub(super) fn command(&self, program: &Path, folder: &Path) -> TestCommand {
         let bin = self.folder.path().join("bin");
         let mut command = TestCommand::new(program, folder)
             .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))

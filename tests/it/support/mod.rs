@@ -14,6 +14,7 @@
 )]
 
 mod command;
+mod disks;
 mod environment;
 mod faults;
 pub(crate) mod fixtures;
@@ -22,6 +23,7 @@ mod proxy;
 mod requests;
 mod world;
 
+pub(crate) use command::{Run, TestCommand};
 pub(crate) use environment::TestEnvironment;
 pub(crate) use proxy::Proxy;
 pub(crate) use requests::{Client, Request};
