@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::wait_until;
+use super::{Terminal, wait_until};
 
 /// A command that is being put together; it has the test's environment and nothing else.
 pub(crate) struct TestCommand {
@@ -104,6 +104,14 @@ impl TestCommand {
             line: self.line,
             outputs: self.outputs,
         }
+    }
+}
+
+impl TestCommand {
+    /// Starts it on a terminal of its own, as if a person had typed it.
+    #[track_caller]
+    pub(crate) fn on_terminal(self) -> Terminal {
+        Terminal::start(self.command.into(), self.line)
     }
 }
 
