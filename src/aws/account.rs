@@ -66,6 +66,18 @@ impl VerifiedAccount {
         self.0.as_ref().map(|proven| proven.arn.as_str())
     }
 
+    /// Who acts where, for people: `role Execution in account 111111111111`. The session's name,
+    /// which is part of the ARN, tells them nothing.
+    pub fn principal(&self) -> Option<String> {
+        let account = self.account_id()?;
+        let resource = self.arn()?.rsplit(':').next()?;
+        let who = match resource.split('/').collect::<Vec<_>>()[..] {
+            ["assumed-role", role, ..] => format!("role {role}"),
+            _ => resource.replacen('/', " ", 1),
+        };
+        Some(format!("{who} in account {account}"))
+    }
+
     /// The region of the unit; `None`: no credentials.
     pub fn region(&self) -> Option<&Region> {
         self.0.as_ref().map(|proven| &proven.region)

@@ -33,9 +33,8 @@ impl Checker<'_> {
         let patterns = object(schema, "patternProperties");
         let mut meant = Vec::new();
         for (key, entry) in table.iter_mut() {
-            let free = schema.get("additionalProperties");
-            let inner = match (properties.and_then(|known| known.get(key)), patterns, free) {
-                (Some(inner), _, _) => inner,
+            let own = properties.and_then(|known| known.get(key));
+            let inner = match (own, patterns, schema.get("additionalProperties")) {
                 (None, Some(patterns), _) => {
                     let named = patterns.iter().find(|(pattern, _)| matches(pattern, key));
                     let Some((_, inner)) = named else {
@@ -56,7 +55,7 @@ impl Checker<'_> {
                     entry.node.value = Value::Invalid;
                     continue;
                 }
-                (None, None, Some(inner)) => inner,
+                (Some(inner), _, _) | (None, None, Some(inner)) => inner,
                 (None, None, None) => continue,
             };
             path.push(key.clone());
@@ -141,11 +140,20 @@ impl Checker<'_> {
         path: &Path,
     ) -> Problem {
         let problem = Problem::error(format!("unknown key `{key}`")).at(span);
+        let in_backend = path.last().is_some_and(|table| table == "backend");
         if let Some(found) = found {
             return problem.label(format!("did you mean `{found}`?"));
         }
         if let Some(place) = self.place_of(key, path) {
             return problem.hint(format!("`{key}` belongs in `[{place}]`"));
+        }
+        if in_backend {
+            return problem.hint(match key {
+                "access_key" | "secret_key" | "token" => {
+                    "credentials come from `credentials` and `assume_role`, and never stand in a file"
+                }
+                _ => "other arguments of Terraform's backend belong in `backend.options`",
+            });
         }
         let names: Vec<&str> = known
             .into_iter()
@@ -208,8 +216,11 @@ impl Checker<'_> {
 /// Stands for any name in the path of a table.
 const ANY: &str = "*";
 
+/// Takes the path of a table and its properties.
+type Visit<'v> = dyn FnMut(&[String], &Map<String, Json>) + 'v;
+
 /// Visits every table of the schema.
-fn tables(schema: &Json, path: &mut Path, visit: &mut dyn FnMut(&[String], &Map<String, Json>)) {
+fn tables(schema: &Json, path: &mut Path, visit: &mut Visit<'_>) {
     if let Some(properties) = object(schema, "properties") {
         visit(path, properties);
         for (name, inner) in properties {
@@ -294,6 +305,9 @@ fn wrong_type(key: &str, node: &Node, schemas: &[Json]) -> Problem {
         (Value::Integer(number), ["a string"]) => Some(format!("put it in quotes: \"{number}\"")),
         (Value::Float(number), ["a string"]) => Some(format!("put it in quotes: \"{number}\"")),
         (Value::Boolean(value), ["a string"]) => Some(format!("put it in quotes: \"{value}\"")),
+        (Value::String(name), ["a table"]) if key == "bucket" => Some(format!(
+            "this table says what the bucket must be like; its name is `backend.bucket = \"{name}\"`"
+        )),
         (Value::String(text), ["an array"]) => Some(format!("put it in brackets: [\"{text}\"]")),
         (Value::String(text), ["a boolean"]) if matches!(text.as_str(), "true" | "false") => {
             Some(format!("write it without quotes: {text}"))

@@ -41,20 +41,34 @@ pub(super) enum ExpandError {
 
 const PLACEHOLDERS: [&str; 4] = ["environment", "stack", "account_id", "region"];
 
+/// An error in words.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Explanation {
+    /// What is wrong.
+    pub(super) summary: String,
+    /// The piece of the text that is wrong.
+    pub(super) piece: String,
+    /// What was probably meant.
+    pub(super) label: Option<String>,
+    /// What to do, where nothing was probably meant.
+    pub(super) hint: Option<String>,
+}
+
 impl ExpandError {
-    /// What is wrong, where it is, and what to do: summary, the piece of the text, and a hint.
-    pub(super) fn explain(&self) -> Option<(String, String, String)> {
+    /// The error in words; `None` where they have been said already.
+    pub(super) fn explain(&self) -> Option<Explanation> {
         const LITERAL: &str = "literal braces are written `{{` and `}}`";
-        Some(match self {
+        let (summary, piece, hint) = match self {
             Self::Unknown(name) => {
-                let hint = match nearest(name, PLACEHOLDERS) {
-                    Some(found) => format!("did you mean `{{{found}}}`?"),
-                    None => format!(
-                        "there are `{{environment}}`, `{{stack}}`, `{{account_id}}` and `{{region}}`; {LITERAL}"
-                    ),
-                };
                 let piece = format!("{{{name}}}");
-                (format!("unknown placeholder `{piece}`"), piece, hint)
+                let found = nearest(name, PLACEHOLDERS);
+                let known = "there are `{environment}`, `{stack}`, `{account_id}` and `{region}`";
+                return Some(Explanation {
+                    summary: format!("unknown placeholder `{piece}`"),
+                    piece,
+                    label: found.map(|found| format!("did you mean `{{{found}}}`?")),
+                    hint: found.is_none().then(|| format!("{known}; {LITERAL}")),
+                });
             }
             Self::NoStack => (
                 "`{stack}` has no value in a unit without a stack".to_owned(),
@@ -72,6 +86,12 @@ impl ExpandError {
                 LITERAL.to_owned(),
             ),
             Self::Silent => return None,
+        };
+        Some(Explanation {
+            summary,
+            piece,
+            label: None,
+            hint: Some(hint),
         })
     }
 }
@@ -168,8 +188,8 @@ mod tests {
     fn what_does_not_expand_says_why() {
         for (text, expected) in [
             (
-                "{enviroment}",
-                ExpandError::Unknown("enviroment".to_owned()),
+                "{envronment}",
+                ExpandError::Unknown("envronment".to_owned()),
             ),
             ("{}", ExpandError::Unknown(String::new())),
             ("{stack}-x", ExpandError::NoStack),
@@ -179,9 +199,13 @@ mod tests {
         ] {
             assert_eq!(expand(text, &scope(None)), Err(expected), "{text}");
         }
-        let (_, _, hint) = ExpandError::Unknown("enviroment".to_owned())
+        let explanation = ExpandError::Unknown("envronment".to_owned())
             .explain()
-            .expect("explained");
-        assert_eq!(hint, "did you mean `{environment}`?");
+            .expect("told");
+        assert_eq!(
+            explanation.label.as_deref(),
+            Some("did you mean `{environment}`?")
+        );
+        assert_eq!(ExpandError::Silent.explain(), None);
     }
 }

@@ -227,3 +227,74 @@ pub(super) fn reversed(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::testing::abstract_project;
+
+    const MANIFEST: &str = "
+        [environments.dns]
+        [environments.dev.stacks.network]
+        [environments.dev.stacks.app]
+        depends_on = ['network']
+        [environments.prod]
+        depends_on = ['dev']
+        [environments.prod.stacks.network]
+        inputs = { zone = 'dns.zone' }
+        [environments.prod.stacks.app]
+        inputs = { vpc = 'network.vpc' }
+        [environments.last]";
+
+    fn names(project: &Project, units: &[usize]) -> Vec<String> {
+        units
+            .iter()
+            .map(|&unit| project.units[unit].id.to_string())
+            .collect()
+    }
+
+    fn index(project: &Project, name: &str) -> usize {
+        let mut units = project.units.iter();
+        units
+            .position(|unit| unit.id.to_string() == name)
+            .expect("a unit")
+    }
+
+    #[test]
+    fn direct_neighbours_are_units() {
+        let project = abstract_project(MANIFEST);
+        let graph = Graph::new(&project);
+        let up = |name| names(&project, &graph.explicit_upstreams(index(&project, name)));
+        let down = |name| names(&project, &graph.explicit_downstreams(index(&project, name)));
+        assert_eq!(up("dev/app"), ["dev/network"]);
+        assert_eq!(up("prod/network"), ["dns", "dev/network", "dev/app"]);
+        assert_eq!(up("prod/app"), ["dev/network", "dev/app", "prod/network"]);
+        assert_eq!(up("last"), Vec::<String>::new(), "position is order only");
+        assert_eq!(down("dns"), ["prod/network"]);
+        assert_eq!(down("dev/network"), ["dev/app", "prod/network", "prod/app"]);
+        assert_eq!(
+            names(&project, graph.inputs(index(&project, "prod/app"))),
+            ["prod/network"]
+        );
+    }
+
+    #[test]
+    fn closures_are_transitive() {
+        let project = abstract_project(MANIFEST);
+        let graph = Graph::new(&project);
+        let closure = |name, direction| {
+            let inside = graph.closure(&[index(&project, name)], direction);
+            let units: Vec<usize> = (0..inside.len()).filter(|&unit| inside[unit]).collect();
+            names(&project, &units)
+        };
+        assert_eq!(
+            closure("prod/app", Direction::Upstream),
+            ["dns", "dev/network", "dev/app", "prod/network", "prod/app"]
+        );
+        assert_eq!(
+            closure("dns", Direction::Downstream),
+            ["dns", "prod/network", "prod/app"]
+        );
+        assert_eq!(closure("last", Direction::Upstream), ["last"]);
+    }
+}

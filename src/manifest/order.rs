@@ -155,3 +155,6 @@ fn sorted(edges: &[Vec<usize>]) -> Vec<usize> {
     debug_assert_eq!(order.len(), edges.len(), "a project has no cycles");
     order
 }
+
+#[cfg(test)]
+mod tests;

@@ -223,15 +223,14 @@ impl Collector {
 
     /// A place in another file, given by its line.
     pub(super) fn place(&mut self, file: &Path, line: u32, label: String) -> Option<Related> {
-        let index = match self.sources.iter().position(|source| source.path == file) {
-            Some(index) => index,
-            None => {
-                let text = std::fs::read_to_string(file).ok()?;
-                let base = self.base();
-                self.sources
-                    .push(Arc::new(Source::new(file, base.as_deref(), text)));
-                self.sources.len() - 1
-            }
+        let known = self.sources.iter().position(|source| source.path == file);
+        let index = if let Some(index) = known {
+            index
+        } else {
+            let text = std::fs::read_to_string(file).ok()?;
+            let source = Source::new(file, self.base().as_deref(), text);
+            self.sources.push(Arc::new(source));
+            self.sources.len() - 1
         };
         Some(Related {
             source: index,

@@ -92,10 +92,11 @@ pub(super) struct Environment {
 
 /// What only environments have.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
+#[expect(dead_code, reason = "paths and references are read with their places")]
 pub(super) struct EnvironmentKeys {
     /// The folder of the root module, or of the stacks, relative to this file. Default: the
     /// environment's name.
-    pub(super) path: Option<String>,
+    path: Option<String>,
     /// The AWS account that the environment's credentials must belong to. Required with an S3
     /// backend or `assume_role`.
     #[schemars(regex(pattern = ACCOUNT_ID))]
@@ -105,13 +106,12 @@ pub(super) struct EnvironmentKeys {
     /// The environments that this one waits for. Default: the one above it, as order only; `[]`
     /// sets it free.
     #[schemars(inner(regex(pattern = NAME)))]
-    pub(super) depends_on: Option<Vec<String>>,
+    depends_on: Option<Vec<String>>,
     /// Labels to select by, with `--tag`.
     pub(super) tags: Option<Vec<String>>,
     /// Outputs of other units, passed as `TF_VAR_*`: `{ zone = "dns.zone_id" }`. In an environment
     /// with stacks they stand in the stacks.
-    #[serde(default)]
-    pub(super) inputs: BTreeMap<String, String>,
+    inputs: Option<BTreeMap<String, String>>,
 }
 
 /// One root module of an environment.
@@ -129,19 +129,19 @@ pub(super) struct Stack {
 }
 
 /// What only stacks have.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "paths and references are read with their places")]
 pub(super) struct StackKeys {
     /// The folder of the root module, relative to this file. Default: the stack's name, in the
     /// environment's folder. Several units may share one.
-    pub(super) path: Option<String>,
+    path: Option<String>,
     /// The stacks of the same environment that this one waits for.
     #[schemars(inner(regex(pattern = NAME)))]
-    pub(super) depends_on: Option<Vec<String>>,
+    depends_on: Option<Vec<String>>,
     /// Outputs of other units, passed as `TF_VAR_*`. `network.vpc_id` is an output of a stack of
     /// the same environment, else of an environment without stacks; `dev/network.vpc_id` names
     /// both.
-    #[serde(default)]
-    pub(super) inputs: BTreeMap<String, String>,
+    inputs: Option<BTreeMap<String, String>>,
 }
 
 /// What may stand under `defaults`, in an environment, and in a stack. Tables merge key by key,

@@ -18,15 +18,17 @@ impl Problems {
         let renderer = renderer.term_width(width);
         let mut text = String::new();
         for problem in &self.problems {
-            text.push_str(&renderer.render(&[self.group(problem)]));
-            text.push_str("\n\n");
+            for line in renderer.render(&[self.group(problem)]).lines() {
+                text.push_str(line.trim_end());
+                text.push('\n');
+            }
+            text.push('\n');
         }
         let noun = match self.problems.len() {
             1 => "1 problem".to_owned(),
             count => format!("{count} problems"),
         };
-        text.push_str(&format!("{noun} in {}\n", self.sources[MANIFEST].name));
-        text
+        text + &format!("{noun} in {}\n", self.sources[MANIFEST].name)
     }
 
     fn group<'a>(&'a self, problem: &'a Problem) -> Group<'a> {
@@ -36,7 +38,7 @@ impl Problems {
         };
         let mut group = level.primary_title(problem.summary.as_str()).elements(
             // The manifest first, then each other file once, in the order in which they were named.
-            self.files_of(problem)
+            files_of(problem)
                 .into_iter()
                 .filter_map(|source| self.snippet(problem, source)),
         );
@@ -50,16 +52,6 @@ impl Problems {
             group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
         }
         group
-    }
-
-    fn files_of(&self, problem: &Problem) -> Vec<usize> {
-        let mut files = vec![MANIFEST];
-        for related in &problem.related {
-            if !files.contains(&related.source) {
-                files.push(related.source);
-            }
-        }
-        files
     }
 
     fn snippet<'a>(
@@ -98,4 +90,15 @@ impl Problems {
                 .annotations(annotations),
         )
     }
+}
+
+/// The manifest, and each other file that a problem names, once.
+fn files_of(problem: &Problem) -> Vec<usize> {
+    let mut files = vec![MANIFEST];
+    for related in &problem.related {
+        if !files.contains(&related.source) {
+            files.push(related.source);
+        }
+    }
+    files
 }

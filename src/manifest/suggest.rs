@@ -35,7 +35,7 @@ mod tests {
     fn only_what_is_near_is_suggested() {
         let names = ["region", "bucket", "backend", "stacks"];
         for (given, expected) in [
-            ("regoin", Some("region")),
+            ("regionn", Some("region")),
             ("Region", Some("region")),
             ("stack", Some("stacks")),
             ("buckets", Some("bucket")),

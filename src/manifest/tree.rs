@@ -75,9 +75,12 @@ impl Value {
 
 /// Parses a document. `None` at a syntax error, which has been reported then.
 pub(super) fn parse(text: &str, problems: &mut Collector) -> Option<Table> {
-    match DeTable::parse(text) {
-        Ok(document) => Some(table(document.into_inner(), problems)),
-        Err(error) => {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    // What follows the first error is mostly its consequence.
+    let start = |error: &toml::de::Error| error.span().map(|span| span.start);
+    match errors.into_iter().min_by_key(start) {
+        None => Some(table(document.into_inner(), problems)),
+        Some(error) => {
             let mut problem = Problem::error("the manifest is not valid TOML")
                 .label(error.message().trim().replace('\n', "; "));
             problem.span = error.span();

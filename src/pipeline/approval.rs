@@ -75,7 +75,7 @@ pub(super) async fn approve<'c>(
     }
 }
 
-/// `  dev/network: 3 to add, 0 to change, 0 to destroy, account 111111111111 as arn:aws:…`
+/// `  dev/network: 3 to add, 0 to change, 0 to destroy`, and in whose name.
 fn describe(planned: &Planned<'_, SavedPlan>) -> String {
     let changes = planned.plan.changes();
     let unit = planned.record.unit;
@@ -83,11 +83,8 @@ fn describe(planned: &Planned<'_, SavedPlan>) -> String {
         "  {}: {} to add, {} to change, {} to destroy",
         unit.id, changes.add, changes.change, changes.destroy
     );
-    if let Some(account) = &unit.account_id {
-        let _ = write!(line, ", in account {account}");
-    }
-    if let Some(arn) = planned.site.backend().account().arn() {
-        let _ = write!(line, ", as {arn}");
+    if let Some(principal) = planned.site.backend().account().principal() {
+        let _ = write!(line, "\n    as {principal}");
     }
     line
 }

@@ -206,11 +206,10 @@ impl Site<'_, '_> {
     /// `  acme-tfstate-dev in eu-central-1, account 111111111111, as arn:aws:sts::…`
     fn describe(&self) -> String {
         format!(
-            "  {} in {}, account {}, as {}",
+            "  {} in {}\n    as {}",
             self.s3.bucket,
             self.s3.region,
-            self.s3.owner,
-            self.account.arn().unwrap_or("nobody")
+            self.account.principal().unwrap_or_default()
         )
     }
 }

@@ -99,6 +99,21 @@ impl RootModule {
     /// There is no such folder, or no configuration in it; a file cannot be read; or a file is not
     /// valid HCL or JSON, which is for the caller to ignore: Terraform explains it better.
     pub fn read(folder: &Path) -> Result<Self, ReadError> {
+        Self::read_files(folder, |_| true)
+    }
+
+    /// The variables that a folder declares; files that hold no `variable` block are not parsed,
+    /// which for many root modules makes the difference between tenths of a second and nothing.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub fn variables(folder: &Path) -> Result<BTreeMap<String, Variable>, ReadError> {
+        let module = Self::read_files(folder, |text| text.contains("variable"))?;
+        Ok(module.variables)
+    }
+
+    /// Reads those files of a folder whose text is `wanted`.
+    fn read_files(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, ReadError> {
         let files = files::configuration(folder)?;
         if files.is_empty() {
             return Err(ReadError::NoConfiguration {
@@ -117,6 +132,9 @@ impl RootModule {
         };
         for file in files {
             let text = files::read(&file.path)?;
+            if !wanted(&text) {
+                continue;
+            }
             let part = if file.is_json {
                 json::part(&file.path, &text)?
             } else {

@@ -100,6 +100,18 @@ fn variables_tell_type_default_and_sensitivity() {
 }
 
 #[test]
+fn variables_alone_are_read_without_the_rest() {
+    let folder = folder(&[
+        ("variables.tf", "variable \"a\" {}"),
+        ("main.tf", "resource {{ not even valid"),
+        ("z_override.tf", "variable \"a\" { default = 1 }"),
+    ]);
+    let variables = RootModule::variables(folder.path()).expect("readable");
+    assert!(!variables["a"].required);
+    assert!(RootModule::read(folder.path()).is_err());
+}
+
+#[test]
 fn opentofus_files_stand_for_their_twins() {
     let module = read(&[
         ("main.tf", "variable \"terraform_only\" {}"),

@@ -81,6 +81,8 @@ where
             break;
         }
         tokio::select! {
+            // A stop that came while something ended is a stop: nothing new may start.
+            biased;
             () = &mut stopped, if !stopping => stopping = true,
             Some((index, (verdict, value))) = running.next() => {
                 stopping |= schedule.fail_fast && verdict == Verdict::NotDone;

@@ -28,6 +28,7 @@ pub(super) struct Trees<'a> {
 /// Lines of `path: before → after`; of `path: value` where there was nothing before.
 pub(super) fn lines(trees: Trees<'_>, replace_paths: &[Vec<Value>]) -> Vec<String> {
     let mut known = Known {
+        created: trees.before.is_null(),
         forcing: replace_paths.iter().map(|path| dotted(path)).collect(),
         secrets: Vec::new(),
     };
@@ -40,6 +41,8 @@ pub(super) fn lines(trees: Trees<'_>, replace_paths: &[Vec<Value>]) -> Vec<Strin
 
 /// What is known of the whole resource.
 struct Known {
+    /// Whether there is nothing before: what nobody knows yet is then not worth a line.
+    created: bool,
     /// Paths that force a replacement.
     forcing: Vec<String>,
     /// Its sensitive strings, as JSON without the quotes.
@@ -121,6 +124,9 @@ fn walk(path: &str, trees: Trees<'_>, known: &Known, lines: &mut Vec<String>) {
         if masked {
             lines.push(format!("{path}: {SENSITIVE}, only its sensitivity changes"));
         }
+        return;
+    }
+    if known.created && is_unknown {
         return;
     }
     let old = shown(before, before_sensitive, masked, known);

@@ -338,10 +338,10 @@ mod tests {
         assert_eq!(
             environment.refused,
             [
-                "AWS_REGION",
-                "AWS_PROFILE",
-                "TF_CLI_ARGS_apply",
                 "AWS_CONFIG_FILE",
+                "AWS_PROFILE",
+                "AWS_REGION",
+                "TF_CLI_ARGS_apply",
                 "TF_VAR_name"
             ]
         );

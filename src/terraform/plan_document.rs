@@ -224,11 +224,9 @@ mod tests {
             .collect();
         insta::assert_snapshot!(told.join("\n"), @r#"
         create terraform_data.new
-          id: (known after apply)
           input.list[0].port: 1
           input.name: "one"
           input.secret: (sensitive value)
-          output: (known after apply)
         update terraform_data.imp
           (imported, id some-id)
           input: "i"

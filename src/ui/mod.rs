@@ -97,7 +97,7 @@ impl Console {
     }
 
     async fn ask(&mut self, ask: Ask, rest: &mut Events, held: &mut VecDeque<Event>) {
-        self.progress.pause();
+        self.progress.hide();
         let mut answer = prompt::ask(&mut self.out, &ask.question, &ask.expects);
         let agreed = loop {
             tokio::select! {
@@ -113,14 +113,14 @@ impl Console {
                 },
             }
         };
-        self.progress.resume();
+        self.progress.show();
         // A run that no longer waits for the answer has ended already.
         let _ = ask.reply.send(agreed);
     }
 
     /// The table at the end, and where to look next.
     pub fn summary(&mut self) {
-        self.progress.finish();
+        self.progress.hide();
         if !self.options.quiet {
             let outcomes = &mut self.outcomes;
             let units: Vec<(UnitId, Outcome)> = std::mem::take(&mut self.selected)

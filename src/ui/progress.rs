@@ -14,21 +14,20 @@ const TICK: Duration = Duration::from_millis(120);
 
 /// The line; draws nothing where there is no terminal.
 pub(super) struct Progress {
+    enabled: bool,
     bar: ProgressBar,
+    selected: u64,
+    finished: u64,
     running: Vec<(UnitId, Phase)>,
 }
 
 impl Progress {
     pub(super) fn new(enabled: bool) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos}/{len} {wide_msg}") {
-            bar.set_style(style);
-        }
-        if enabled {
-            bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
         Self {
-            bar,
+            enabled,
+            bar: ProgressBar::hidden(),
+            selected: 0,
+            finished: 0,
             running: Vec::new(),
         }
     }
@@ -36,8 +35,8 @@ impl Progress {
     pub(super) fn observe(&mut self, event: &Event) {
         match event {
             Event::RunStarted { units, .. } => {
-                self.bar.set_length(units.len() as u64);
-                self.resume();
+                self.selected = units.len() as u64;
+                self.show();
             }
             Event::Phase { unit, phase } => {
                 self.running.retain(|(id, _)| id != unit);
@@ -45,30 +44,38 @@ impl Progress {
             }
             Event::UnitFinished { unit, .. } => {
                 self.running.retain(|(id, _)| id != unit);
-                self.bar.inc(1);
+                self.finished += 1;
             }
             _ => return,
         }
+        self.bar.set_position(self.finished);
         self.bar.set_message(describe(&self.running));
     }
 
-    /// Takes the line away while a question is asked.
-    pub(super) fn pause(&self) {
-        self.bar.disable_steady_tick();
-        self.bar.set_draw_target(ProgressDrawTarget::hidden());
+    /// Draws the line from now on.
+    pub(super) fn show(&mut self) {
+        if !self.enabled {
+            return;
+        }
+        let target = ProgressDrawTarget::stderr();
+        self.bar = ProgressBar::with_draw_target(Some(self.selected), target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos}/{len} {wide_msg}") {
+            self.bar.set_style(style);
+        }
+        self.bar.set_position(self.finished);
+        self.bar.set_message(describe(&self.running));
+        self.bar.enable_steady_tick(TICK);
     }
 
-    pub(super) fn resume(&self) {
-        self.bar.enable_steady_tick(TICK);
+    /// Takes the line away.
+    pub(super) fn hide(&mut self) {
+        self.bar.finish_and_clear();
+        self.bar = ProgressBar::hidden();
     }
 
     /// Writes something above the line.
     pub(super) fn suspend(&self, write: impl FnOnce()) {
         self.bar.suspend(write);
-    }
-
-    pub(super) fn finish(&self) {
-        self.bar.finish_and_clear();
     }
 }
 

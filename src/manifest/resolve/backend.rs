@@ -1,15 +1,13 @@
 //! `backend` and `bucket`: where the state lives.
 
-use serde_json::Value as Json;
-
 use super::context::{Context, Reported};
-use super::options;
+use super::{bucket, encryption, options};
 use crate::manifest::problem::{Collector, Problem};
 use crate::manifest::raw;
 use crate::manifest::suggest::nearest;
 use crate::model::{
-    AccountId, Backend, BucketName, BucketSpec, Encryption, LocalBackend, OtherBackend, Region,
-    RoleArn, S3Backend, StateKey, Workspace,
+    AccountId, Backend, BucketSpec, Encryption, LocalBackend, OtherBackend, Region, RoleArn,
+    S3Backend, StateKey, Workspace,
 };
 
 /// The backends of Terraform 1.11, against misspelling; OpenTofu or a fork may have more.
@@ -29,8 +27,11 @@ const KINDS: [&str; 13] = [
     "remote",
 ];
 
+/// Whether a key is set.
+type IsSet = fn(&raw::Backend) -> bool;
+
 /// Keys of `backend` that only S3 has.
-const S3_KEYS: [(&str, fn(&raw::Backend) -> bool); 8] = [
+const S3_KEYS: [(&str, IsSet); 8] = [
     ("backend.bucket", |b| b.bucket.is_some()),
     ("backend.key", |b| b.key.is_some()),
     ("backend.region", |b| b.region.is_some()),
@@ -112,7 +113,10 @@ fn kind<'r>(
         );
         return Err(Reported);
     };
-    match nearest(kind, KINDS).filter(|_| !KINDS.contains(&kind)) {
+    if KINDS.contains(&kind) {
+        return Ok(kind);
+    }
+    match nearest(kind, KINDS) {
         Some(found) => Err(context.wrong(problems, "backend.type", || {
             Problem::error(format!("Terraform has no backend `{kind}`"))
                 .label(format!("did you mean `{found}`?"))
@@ -153,7 +157,7 @@ fn s3(
     problems: &mut Collector,
 ) -> Result<(Backend, BucketSpec), Reported> {
     let account = context.required_account(problems, "its state is in S3");
-    let bucket = bucket_name(context, raw.bucket.as_deref(), problems);
+    let bucket = bucket::name(context, raw.bucket.as_deref(), problems);
     let key = context
         .optional::<StateKey>(problems, "backend.key", raw.key.as_deref())
         .and_then(|key| present(context, "backend.key", key, problems));
@@ -167,7 +171,7 @@ fn s3(
             own.or(of_role).map_or(account, Ok)
         });
     let options = options::check(context, raw, "s3", problems);
-    let keys = keys(context, raw, bucket_settings, &region, &owner, problems);
+    let keys = encryption::keys(context, raw, bucket_settings, &region, &owner, problems);
     let (kms_key_id, encryption) = keys?;
     let backend = S3Backend {
         bucket: bucket?,
@@ -185,7 +189,7 @@ fn s3(
 }
 
 /// A key that an S3 backend cannot do without.
-fn present<T>(
+pub(super) fn present<T>(
     context: &Context<'_>,
     path: &'static str,
     value: Option<T>,
@@ -232,150 +236,4 @@ fn region(
         },
     );
     Err(Reported)
-}
-
-fn bucket_name(
-    context: &Context<'_>,
-    name: Option<&str>,
-    problems: &mut Collector,
-) -> Result<BucketName, Reported> {
-    let path = "backend.bucket";
-    match name {
-        Some(name) => match (BucketName::new(name), broken_rule(name)) {
-            (Ok(name), None) => Ok(name),
-            (_, rule) => Err(context.wrong(problems, path, || {
-                Problem::error(format!("S3 does not allow a bucket named `{name}`"))
-                    .label(rule.unwrap_or(BucketName::EXPECTED))
-            })),
-        },
-        None if context.is_invalid(path) => Err(Reported),
-        None => present(context, path, None, problems),
-    }
-}
-
-/// The rule that a bucket name breaks
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>).
-fn broken_rule(name: &str) -> Option<&'static str> {
-    let reserved_start = ["xn--", "sthree-", "amzn-s3-demo-"];
-    let reserved_end = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
-    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    if !(3..=63).contains(&name.len()) {
-        Some("it must be 3 to 63 characters long")
-    } else if name.contains(|c: char| c.is_ascii_uppercase()) {
-        Some("it must not have upper-case letters")
-    } else if name.contains('_') {
-        Some("it must not have underscores; take `-`")
-    } else if !name.chars().all(|c| is_plain(c) || matches!(c, '.' | '-')) {
-        Some("only lower-case letters, digits, `.` and `-` are allowed")
-    } else if !name.starts_with(is_plain) || !name.ends_with(is_plain) {
-        Some("it must start and end with a letter or a digit")
-    } else if name.contains("..") {
-        Some("it must not have two dots in a row")
-    } else if name.parse::<std::net::Ipv4Addr>().is_ok() {
-        Some("it must not look like an IP address")
-    } else if reserved_start.iter().any(|start| name.starts_with(start)) {
-        Some("AWS reserves this beginning")
-    } else if reserved_end.iter().any(|end| name.ends_with(end)) {
-        Some("AWS reserves this ending")
-    } else {
-        None
-    }
-}
-
-/// The key that state objects are encrypted with, and the bucket's own encryption.
-fn keys(
-    context: &Context<'_>,
-    raw: &raw::Backend,
-    bucket: Option<&raw::Bucket>,
-    region: &Result<Region, Reported>,
-    owner: &Result<AccountId, Reported>,
-    problems: &mut Collector,
-) -> Result<(Option<String>, Encryption), Reported> {
-    let encryption = bucket.and_then(|bucket| bucket.encryption);
-    let of_bucket = bucket.and_then(|bucket| bucket.kms_key.as_deref());
-    for path in ["bucket.encryption", "bucket.kms_key", "backend.kms_key_id"] {
-        if context.is_invalid(path) {
-            return Err(Reported);
-        }
-    }
-    if of_bucket.is_some() && encryption != Some(raw::Encryption::AwsKms) {
-        return Err(context.wrong(problems, "bucket.kms_key", || {
-            let problem =
-                Problem::error("`kms_key` does nothing without `encryption = \"aws:kms\"`")
-                    .hint("set `bucket.encryption = \"aws:kms\"`, or take `kms_key` out");
-            match context.leaf("bucket.encryption") {
-                Some(leaf) => problem.related(&leaf.node.span, "the encryption is this"),
-                None => problem,
-            }
-        }));
-    }
-    if of_bucket.is_none() && raw.kms_key_id.is_none() {
-        return Ok((None, of_encryption(encryption, None)));
-    }
-    let (region, owner) = (region.clone()?, owner.clone()?);
-    let of_bucket = of_bucket.map(|key| key_arn(key, &region, &owner));
-    let of_backend = raw
-        .kms_key_id
-        .as_deref()
-        .map(|key| key_arn(key, &region, &owner));
-    if let (Some(bucket), Some(backend)) = (&of_bucket, &of_backend) {
-        if bucket != backend {
-            return Err(context.wrong(problems, "backend.kms_key_id", || {
-                Problem::error("the backend and the bucket name two different KMS keys")
-                    .label(format!("this is {backend}"))
-                    .related(context.place("bucket.kms_key"), format!("this is {bucket}"))
-                    .hint("take `backend.kms_key_id` out: it defaults to `bucket.kms_key`")
-            }));
-        }
-    }
-    let encryption = of_encryption(encryption, of_bucket.clone());
-    Ok((of_backend.or(of_bucket), encryption))
-}
-
-fn of_encryption(encryption: Option<raw::Encryption>, key: Option<String>) -> Encryption {
-    match encryption {
-        Some(raw::Encryption::AwsKms) => Encryption::Kms { key },
-        Some(raw::Encryption::Aes256) | None => Encryption::Aes256,
-    }
-}
-
-/// A KMS key as ARN. An alias alone would be looked up in the caller's account, which need not be
-/// the bucket's.
-fn key_arn(key: &str, region: &Region, owner: &AccountId) -> String {
-    if key.starts_with("arn:") {
-        return key.to_owned();
-    }
-    let resource = match key.split_once('/') {
-        Some(("alias" | "key", _)) => key.to_owned(),
-        _ => format!("key/{key}"),
-    };
-    format!("arn:{}:kms:{region}:{owner}:{resource}", region.partition())
-}
-
-/// What tells one state from another: two units with the same one would overwrite each other.
-pub(super) fn identity(backend: &Backend, folder: &std::path::Path) -> String {
-    match backend {
-        Backend::S3(s3) => {
-            let endpoints = s3
-                .options
-                .get("endpoints")
-                .or_else(|| s3.options.get("endpoint"));
-            let server = endpoints.map(Json::to_string).unwrap_or_default();
-            let partition = s3.region.partition();
-            format!("s3 {partition} {server} {}/{}", s3.bucket, s3.object_key())
-        }
-        Backend::Local(local) => {
-            let text = |key| local.options.get(key).and_then(Json::as_str);
-            let path = folder.join(text("path").unwrap_or("terraform.tfstate"));
-            let workspaces = folder.join(text("workspace_dir").unwrap_or("terraform.tfstate.d"));
-            match local.workspace.is_default() {
-                true => format!("local {}", path.display()),
-                false => format!("local {} {}", workspaces.display(), local.workspace),
-            }
-        }
-        Backend::Other(other) => {
-            let options = Json::Object(other.options.clone());
-            format!("{} {options} {}", other.kind, other.workspace)
-        }
-    }
 }

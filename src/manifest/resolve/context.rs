@@ -20,6 +20,8 @@ pub(super) struct Context<'a> {
     pub(super) key: &'a Span,
     /// Where its environment is declared.
     pub(super) environment_key: &'a Span,
+    /// Where the environment's account stands; where it does not, the environment.
+    pub(super) account_place: &'a Span,
     pub(super) merged: Entries<'a>,
     /// Dotted paths of settings that are wrong and have been reported.
     pub(super) invalid: BTreeSet<String>,

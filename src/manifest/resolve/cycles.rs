@@ -29,17 +29,23 @@ pub(super) fn check(
         environment_edges,
         unit_edges,
     };
-    let petgraph = check.as_petgraph();
-    let circles: Vec<Vec<NodeIndex>> = kosaraju_scc(&petgraph)
-        .into_iter()
-        .filter(|nodes| nodes.len() > 1 || petgraph.contains_edge(nodes[0], nodes[0]))
-        .collect();
-    for circle in &circles {
-        let nodes: Vec<usize> = circle.iter().map(|node| node.index()).collect();
-        problems.add(check.circle(&nodes));
+    // Circles among units first: in one that goes through environments they would get lost.
+    let units = drafts.len();
+    let among_units = check.circles(&|from, to| from < units && to < units);
+    let mut in_circle = vec![false; units];
+    for &unit in among_units.iter().flatten() {
+        in_circle[unit] = true;
     }
-    if circles.is_empty() {
-        check.positions(&petgraph, problems);
+    let others = check
+        .circles(&|from, to| !(from < units && to < units && in_circle[from] && in_circle[to]));
+    for circle in &among_units {
+        problems.add(check.circle(circle, &|from, to| from < units && to < units));
+    }
+    for circle in &others {
+        problems.add(check.circle(circle, &|_, _| true));
+    }
+    if among_units.is_empty() && others.is_empty() {
+        check.positions(problems);
     }
 }
 
@@ -88,23 +94,33 @@ struct Step<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn as_petgraph(&self) -> DiGraph<(), ()> {
+    fn as_petgraph(&self, is_meant: &dyn Fn(usize, usize) -> bool) -> DiGraph<(), ()> {
         let edges = self.graph.upstream();
         let mut petgraph = DiGraph::with_capacity(edges.len(), edges.len());
         for _ in edges {
             petgraph.add_node(());
         }
         for (from, targets) in edges.iter().enumerate() {
-            for &to in targets {
+            for &to in targets.iter().filter(|&&to| is_meant(from, to)) {
                 petgraph.add_edge(NodeIndex::new(from), NodeIndex::new(to), ());
             }
         }
         petgraph
     }
 
+    /// Sets of nodes that all reach each other, along some of the edges.
+    fn circles(&self, is_meant: &dyn Fn(usize, usize) -> bool) -> Vec<Vec<usize>> {
+        let petgraph = self.as_petgraph(is_meant);
+        kosaraju_scc(&petgraph)
+            .into_iter()
+            .filter(|nodes| nodes.len() > 1 || petgraph.contains_edge(nodes[0], nodes[0]))
+            .map(|nodes| nodes.into_iter().map(NodeIndex::index).collect())
+            .collect()
+    }
+
     /// Tells a shortest circle among nodes that all reach each other.
-    fn circle(&self, nodes: &[usize]) -> Problem {
-        let path = self.shortest_circle(nodes);
+    fn circle(&self, nodes: &[usize], is_meant: &dyn Fn(usize, usize) -> bool) -> Problem {
+        let path = self.shortest_circle(nodes, is_meant);
         let mut steps: Vec<Step<'_>> = path
             .iter()
             .zip(path.iter().cycle().skip(1))
@@ -136,13 +152,18 @@ impl<'a> Check<'a> {
     }
 
     /// Breadth first from one node back to itself, within the nodes of a circle.
-    fn shortest_circle(&self, nodes: &[usize]) -> Vec<usize> {
+    fn shortest_circle(
+        &self,
+        nodes: &[usize],
+        is_meant: &dyn Fn(usize, usize) -> bool,
+    ) -> Vec<usize> {
         let allowed: std::collections::HashSet<usize> = nodes.iter().copied().collect();
         let start = nodes.iter().copied().min().unwrap_or_default();
         let mut came_from: HashMap<usize, usize> = HashMap::new();
         let mut pending = VecDeque::from([start]);
         while let Some(node) = pending.pop_front() {
-            for &next in &self.graph.upstream()[node] {
+            let next = self.graph.upstream()[node].iter();
+            for &next in next.filter(|&&next| is_meant(node, next)) {
                 if next == start {
                     let mut path = vec![node];
                     let mut at = node;
@@ -196,8 +217,8 @@ impl<'a> Check<'a> {
     /// An environment without `depends_on` waits for those above it, so that none of those may
     /// need it. This also makes every partial selection free of circles: a circle through position
     /// would have to come down again by an explicit dependency.
-    fn positions(&self, petgraph: &DiGraph<(), ()>, problems: &mut Collector) {
-        let Ok(sorted) = toposort(petgraph, None) else {
+    fn positions(&self, problems: &mut Collector) {
+        let Ok(sorted) = toposort(&self.as_petgraph(&|_, _| true), None) else {
             return;
         };
         // Edges point upstream, so that whatever needs a node comes before it.

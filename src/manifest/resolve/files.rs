@@ -28,9 +28,10 @@ pub(super) enum Folder {
 pub(super) struct Files {
     folders: HashMap<PathBuf, Folder>,
     declared: HashMap<PathBuf, Option<Rc<Names>>>,
+    valid: HashMap<PathBuf, bool>,
     automatic: HashMap<PathBuf, Rc<Vec<PathBuf>>>,
     tfvars: HashMap<PathBuf, Option<Rc<Names>>>,
-    files: HashMap<PathBuf, bool>,
+    is_file: HashMap<PathBuf, bool>,
 }
 
 impl Files {
@@ -48,12 +49,18 @@ impl Files {
         )
     }
 
+    /// Whether all of a root module can be read.
+    pub(super) fn is_valid(&mut self, folder: &Path) -> bool {
+        *remember(&mut self.valid, folder, |folder| {
+            RootModule::read(folder).is_ok()
+        })
+    }
+
     /// The variables that a root module declares; `None` where that cannot be told, because it is
     /// not valid HCL: Terraform reports that, and better.
     pub(super) fn declared(&mut self, folder: &Path) -> Option<Rc<Names>> {
         remember(&mut self.declared, folder, |folder| {
-            let module = RootModule::read(folder).ok()?;
-            let names = module.variables.into_iter();
+            let names = RootModule::variables(folder).ok()?.into_iter();
             Some(Rc::new(
                 names
                     .map(|(name, variable)| (name, variable.location))
@@ -81,7 +88,7 @@ impl Files {
 
     /// Whether there is such a file.
     pub(super) fn is_file(&mut self, file: &Path) -> bool {
-        *remember(&mut self.files, file, Path::is_file)
+        *remember(&mut self.is_file, file, Path::is_file)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Units that would get in each other's way.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
 
 use super::UnitDraft;
-use super::backend;
 use super::context::Reported;
 use crate::manifest::problem::{Collector, Problem};
 use crate::manifest::source::Span;
@@ -20,7 +21,7 @@ pub(super) fn check_states(
     let mut known: HashMap<String, usize> = HashMap::new();
     for (index, unit) in units.iter().enumerate() {
         let Ok(unit) = unit else { continue };
-        let identity = backend::identity(&unit.backend, &unit.folder);
+        let identity = identity(&unit.backend, &unit.folder);
         let Some(&first) = known.get(&identity) else {
             known.insert(identity, index);
             continue;
@@ -34,11 +35,12 @@ pub(super) fn check_states(
         .at(other.key)
         .label(describe(&unit.backend))
         .related(one.key, "so does this one");
-        let problem = match places[first] == shared && shared != other.key {
-            true => problem.related(shared, "this gives both the same key"),
-            false => problem,
+        let problem = if places[first] == shared && shared != other.key {
+            problem.related(shared, "this gives both the same key")
+        } else {
+            problem
         };
-        problems.add(problem.hint(match &unit.backend {
+        let problem = problem.hint(match &unit.backend {
             Backend::S3(_) => {
                 "put `{environment}` or `{stack}/` into `backend.key` or `backend.bucket`"
             }
@@ -46,7 +48,37 @@ pub(super) fn check_states(
                 "set `options.path` or `workspace`, or give each a folder of its own"
             }
             Backend::Other(_) => "put `{environment}` or `{stack}` into `backend.options`",
-        }));
+        });
+        problems.add_for(&other.id, "same state", Some(shared), |_| problem);
+    }
+}
+
+/// What tells one state from another: two units with the same one would overwrite each other.
+fn identity(backend: &Backend, folder: &Path) -> String {
+    match backend {
+        Backend::S3(s3) => {
+            let endpoints = s3
+                .options
+                .get("endpoints")
+                .or_else(|| s3.options.get("endpoint"));
+            let server = endpoints.map(Json::to_string).unwrap_or_default();
+            let partition = s3.region.partition();
+            format!("s3 {partition} {server} {}/{}", s3.bucket, s3.object_key())
+        }
+        Backend::Local(local) => {
+            let text = |key| local.options.get(key).and_then(Json::as_str);
+            let path = folder.join(text("path").unwrap_or("terraform.tfstate"));
+            let workspaces = folder.join(text("workspace_dir").unwrap_or("terraform.tfstate.d"));
+            if local.workspace.is_default() {
+                format!("local {}", path.display())
+            } else {
+                format!("local {} {}", workspaces.display(), local.workspace)
+            }
+        }
+        Backend::Other(other) => {
+            let options = Json::Object(other.options.clone());
+            format!("{} {options} {}", other.kind, other.workspace)
+        }
     }
 }
 

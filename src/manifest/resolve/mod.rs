@@ -4,9 +4,11 @@
 //! reported is [`Reported`], and whatever needs it is left out in silence.
 
 mod backend;
+mod bucket;
 mod context;
 mod cycles;
 mod duration;
+mod encryption;
 mod env_name;
 mod files;
 mod identity;
@@ -95,21 +97,16 @@ pub(super) fn project(
         .filter(|name| !name.is_empty());
     let terraform = terraform(document, check_version, problems);
     let empty = Table::new();
-    let table = document
-        .get("environments")
-        .map_or(Some(&empty), |entry| entry.node.value.as_table());
-    let table = table.unwrap_or(&empty);
-    if document
-        .get("environments")
-        .is_some_and(|entry| entry.node.value.as_table().is_some_and(Table::is_empty))
-    {
-        let key = &document["environments"].key;
+    let entry = document.get("environments");
+    let table = entry.and_then(|entry| entry.node.value.as_table());
+    if let (Some(entry), Some(true)) = (entry, table.map(Table::is_empty)) {
         problems.add(
             Problem::error("there are no environments")
-                .at(key)
+                .at(&entry.key)
                 .hint("add one:\n\n[environments.dev]\naccount_id = \"111111111111\""),
         );
     }
+    let table = table.unwrap_or(&empty);
     let (environments, drafts) = drafts(table, problems);
     let index = Index::new(table, &environments, &drafts);
     let environment_edges: Vec<Option<Vec<Edge<'_>>>> = environments
@@ -136,7 +133,14 @@ pub(super) fn project(
     if !problems.is_empty() {
         return None;
     }
-    let mut units: Vec<_> = units.into_iter().collect::<Result<_, Reported>>().ok()?;
+    let Ok(mut units) = units.into_iter().collect::<Result<Vec<_>, Reported>>() else {
+        // What is left out has been reported, so that this cannot happen. If it does, say so.
+        problems.add(
+            Problem::error("the manifest cannot be resolved, and it is not clear why")
+                .hint("this is a fault of tfw: please report it, with the manifest"),
+        );
+        return None;
+    };
     identity::note_shared_folders(&mut units);
     let resolved = environments
         .iter()

@@ -74,7 +74,7 @@ impl<'a> Index<'a> {
                 None => {
                     let names = self.by_name.keys().copied();
                     let problem = Problem::error(format!("there is no environment `{name}`"));
-                    problems.add(self.suggest(problem.at(place), name, names));
+                    problems.add(suggest(problem.at(place), name, names));
                 }
             }
         }
@@ -100,28 +100,19 @@ impl<'a> Index<'a> {
                     let problem =
                         Problem::error(format!("`{}` has no stack `{name}`", environment.name))
                             .at(place);
-                    let problem = match self.by_name.contains_key(name) {
-                        true => problem.hint(format!(
-                            "`{name}` is an environment: put it into `depends_on` of `[environments.{}]`",
-                            environment.name
-                        )),
-                        false => self.suggest(problem, name, environment.stack_names()),
+                    let own = &environment.name;
+                    let problem = if self.by_name.contains_key(name) {
+                        problem.hint(format!(
+                            "`{name}` is an environment: put it into `depends_on` of `[environments.{own}]`"
+                        ))
+                    } else {
+                        suggest(problem, name, environment.stack_names())
                     };
                     problems.add(problem);
                 }
             }
         }
         edges
-    }
-
-    fn suggest<'n>(
-        &self,
-        mut problem: Problem,
-        name: &str,
-        known: impl Iterator<Item = &'n str>,
-    ) -> Problem {
-        problem.label = did_you_mean(name, known);
-        problem
     }
 
     fn stack(&self, environment: &EnvironmentDraft<'a>, name: &str) -> Option<usize> {
@@ -180,8 +171,10 @@ impl<'a> Index<'a> {
             region: Slot::Missing,
         };
         let text = expand(text, &scope).map_err(|error| {
-            let (summary, _, hint) = error.explain()?;
-            Some(Box::new(wrong(summary).hint(hint)))
+            let explanation = error.explain()?;
+            let mut problem = wrong(explanation.summary).maybe_hint(explanation.hint);
+            problem.label = explanation.label;
+            Some(Box::new(problem))
         })?;
         let Some((name, output)) = text.split_once('.') else {
             return Err(some(
@@ -228,7 +221,7 @@ impl<'a> Index<'a> {
                 }
                 let problem = wrong(format!("there is no environment `{environment}`"));
                 let names = self.by_name.keys().copied();
-                return Err(some(self.suggest(problem, environment, names)));
+                return Err(some(suggest(problem, environment, names)));
             };
             let environment = &self.environments[index];
             return self.stack(environment, stack).ok_or_else(|| {
@@ -236,27 +229,26 @@ impl<'a> Index<'a> {
                     return None;
                 }
                 let problem = wrong(format!("`{}` has no stack `{stack}`", environment.name));
-                some(self.suggest(problem, stack, environment.stack_names()))
+                some(suggest(problem, stack, environment.stack_names()))
             });
         }
-        if own.has_stacks {
-            if let Some(sibling) = self.stack(own, name) {
-                return Ok(sibling);
-            }
+        if let Some(sibling) = self.stack(own, name) {
+            return Ok(sibling);
         }
         let Some(&index) = self.by_name.get(name) else {
             if self.document.contains_key(name) || own.has_broken_stack(name) {
                 return Err(None);
             }
-            let what = match own.has_stacks {
-                true => format!(
+            let what = if own.has_stacks {
+                format!(
                     "`{}` has no stack `{name}`, and there is no environment of this name",
                     own.name
-                ),
-                false => format!("there is no environment `{name}`"),
+                )
+            } else {
+                format!("there is no environment `{name}`")
             };
             let names = own.stack_names().chain(self.by_name.keys().copied());
-            return Err(some(self.suggest(wrong(what), name, names)));
+            return Err(some(suggest(wrong(what), name, names)));
         };
         let environment = &self.environments[index];
         if environment.has_stacks {
@@ -270,6 +262,12 @@ impl<'a> Index<'a> {
         }
         Ok(environment.units.start)
     }
+}
+
+/// Adds what was probably meant.
+fn suggest<'n>(mut problem: Problem, name: &str, known: impl Iterator<Item = &'n str>) -> Problem {
+    problem.label = did_you_mean(name, known);
+    problem
 }
 
 /// A problem to report; `None` in its place is one that has been reported.

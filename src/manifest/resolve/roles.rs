@@ -52,10 +52,10 @@ pub(super) fn assume_role(
             Err(Reported) => failed = true,
         }
     }
-    let account = match resolved.is_empty() && !failed {
-        true => return Ok(resolved),
-        false => context.required_account(problems, "it assumes a role"),
-    };
+    if resolved.is_empty() && !failed {
+        return Ok(resolved);
+    }
+    let account = context.required_account(problems, "it assumes a role");
     if failed {
         return Err(Reported);
     }
@@ -71,11 +71,11 @@ pub(super) fn assume_role(
             Some(place.of("role_arn")),
             |_| {
                 Problem::error(format!(
-                    "the role of `{}` belongs to another account than `{}`",
-                    context.id, context.id.environment
+                    "`{}` would assume a role of another account",
+                    context.id
                 ))
-                .label(format!("account {}", last.role_arn.account_id()))
-                .related(context.environment_key, format!("account {account}"))
+                .label(format!("this role is in {}", last.role_arn.account_id()))
+                .related(context.account_place, "this is the environment's account")
                 .hint("write `{account_id}` in the role's ARN, or correct `account_id`")
             },
         );

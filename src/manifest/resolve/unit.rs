@@ -71,6 +71,10 @@ impl<'a> Resolver<'a> {
             id: &draft.id,
             key: draft.key,
             environment_key: environment.key,
+            account_place: environment
+                .table
+                .get("account_id")
+                .map_or(environment.key, |entry| &entry.node.span),
             merged,
             invalid,
             account: environment.account.clone(),
@@ -239,12 +243,14 @@ fn report_expansion(
     error: &ExpandError,
     problems: &mut Collector,
 ) {
-    let Some((summary, piece, hint)) = error.explain() else {
+    let Some(explanation) = error.explain() else {
         return;
     };
     problems.add_for(owner, "placeholder", Some(&node.span), |problems| {
-        let place = problems.piece(&node.span, &piece);
-        Problem::error(summary).at(&place).hint(hint)
+        let place = problems.piece(&node.span, &explanation.piece);
+        let mut problem = Problem::error(explanation.summary).at(&place);
+        problem.label = explanation.label;
+        problem.maybe_hint(explanation.hint)
     });
 }
 

@@ -87,10 +87,14 @@ pub(super) fn check(
     let declared = files.declared(folder);
     let automatic = files.automatic(folder);
     for setting in settings {
-        if let Some(declared) = declared
+        let unknown = declared
             .as_ref()
-            .filter(|all| !all.contains_key(setting.name))
-        {
+            .filter(|declared| !declared.contains_key(setting.name));
+        if let Some(declared) = unknown {
+            // It may be declared in a file that is not valid HCL just now; Terraform will tell.
+            if !files.is_valid(folder) {
+                continue;
+            }
             undeclared(context, &setting, folder, declared, problems);
             result = Err(Reported);
             continue;
