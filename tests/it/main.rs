@@ -2,5 +2,14 @@
 //! test` starts the emulators; `support` is the harness.
 
 mod architecture;
+mod consent;
+mod destroy;
+mod errored_state;
 mod harness;
+mod interactive;
+mod locks;
+mod order;
+mod retries;
+mod shared_module;
+mod signals;
 mod support;

@@ -129,6 +129,17 @@ impl Running {
         });
     }
 
+    /// Waits until a file is there that its children make; it must not end before.
+    #[track_caller]
+    pub(crate) fn wait_for_file(&mut self, file: &Path) {
+        wait_until(&file.display().to_string(), || {
+            let ended = self.child.try_wait().unwrap().is_some();
+            let there = file.exists();
+            assert!(there || !ended, "`{}` ended:\n{}", self.line, self.output());
+            there.then_some(())
+        });
+    }
+
     /// Sends it, and not its children, a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();

@@ -19,12 +19,16 @@ mod faults;
 pub(crate) mod fixtures;
 mod http;
 mod proxy;
+mod reports;
 mod requests;
+mod stacks;
 mod terminal;
 mod world;
 
+pub(crate) use command::Running;
 pub(crate) use environment::TestEnvironment;
 pub(crate) use proxy::Proxy;
+pub(crate) use reports::{texts, the_unit};
 pub(crate) use requests::{Client, Request};
 pub(crate) use terminal::Terminal;
 

@@ -67,9 +67,10 @@ impl Terminal {
         let from = self.seen;
         let what = format!("`{text}` from `{}`", self.line);
         let found = wait_until(&what, || {
+            // Before the screen is looked at: behind its end nothing is printed any more.
+            let ended = self.reader.as_ref().is_none_or(JoinHandle::is_finished);
             let screen = self.screen();
             let found = screen.get(from..)?.find(text);
-            let ended = matches!(self.child.try_wait(), Ok(Some(_)));
             assert!(!ended || found.is_some(), "{what} did not come:\n{screen}");
             let to = from + found? + text.len();
             Some((to, screen[from..to].to_owned()))
@@ -80,7 +81,13 @@ impl Terminal {
 
     /// Types a line.
     pub(crate) fn type_line(&self, line: &str) {
-        (&*self.pty).write_all(format!("{line}\n").as_bytes()).unwrap();
+        // Enter, which is a carriage return for who reads the terminal raw.
+        self.type_text(&format!("{line}\r"));
+    }
+
+    /// Types, without Enter.
+    pub(crate) fn type_text(&self, text: &str) {
+        (&*self.pty).write_all(text.as_bytes()).unwrap();
     }
 
     /// Types Ctrl-C: the terminal makes it a SIGINT for whoever is in front.
