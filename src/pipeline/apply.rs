@@ -1,6 +1,7 @@
 //! `tfw apply` and `tfw destroy`: exactly what was shown, and then a look at what is there.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 
@@ -196,6 +197,9 @@ fn rescue_errored_state(record: &mut Record<'_>) {
         .run
         .folder()
         .join(format!("{}.errored.tfstate", unit.id.file_stem()));
+    // Terraform makes it readable by all (1.11.4), and a state holds secrets. Where this fails, so
+    // does the move, which is told about.
+    let _ = fs::set_permissions(&file, Permissions::from_mode(0o600));
     // Across file systems a rename does not work; a copy does.
     let moved = fs::rename(&file, &safe)
         .or_else(|_| fs::copy(&file, &safe).and_then(|_| fs::remove_file(&file)));

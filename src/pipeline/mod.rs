@@ -16,6 +16,7 @@ mod backend;
 mod buckets;
 mod consent;
 mod context;
+mod dependents;
 mod exec;
 mod failure;
 mod fingerprint;

@@ -7,6 +7,7 @@ use super::Context;
 use super::SafeBackend;
 use super::backend;
 use super::buckets::Absent;
+use super::dependents;
 use super::failure::Failure;
 use super::guards;
 use super::record::Record;
@@ -71,6 +72,11 @@ pub(super) async fn run(ctx: &Context, intent: Intent) -> Vec<Checked<'_>> {
         .units()
         .map(|unit| Desk::new(ctx, unit, intent))
         .collect();
+    if intent == Intent::Destroy && !refused(&desks) {
+        for (desk, verdict) in desks.iter_mut().zip(dependents::check(ctx).await) {
+            desk.failure = desk.failure.take().or(verdict.err());
+        }
+    }
     if !refused(&desks) {
         prove(&mut desks, intent).await;
     }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::wait_until;
+use super::{Terminal, wait_until};
 
 /// A command that is being put together; it has the test's environment and nothing else.
 pub(crate) struct TestCommand {
@@ -107,6 +107,14 @@ impl TestCommand {
     }
 }
 
+impl TestCommand {
+    /// Starts it on a terminal of its own, as if a person had typed it.
+    #[track_caller]
+    pub(crate) fn on_terminal(self) -> Terminal {
+        Terminal::start(self.command.into(), self.line)
+    }
+}
+
 impl Running {
     /// What it has written so far, standard output first.
     pub(crate) fn output(&self) -> String {
@@ -118,6 +126,17 @@ impl Running {
     pub(crate) fn wait_for_output(&self, text: &str) {
         wait_until(&format!("`{text}` from `{}`", self.line), || {
             self.output().contains(text).then_some(())
+        });
+    }
+
+    /// Waits until a file is there that its children make; it must not end before.
+    #[track_caller]
+    pub(crate) fn wait_for_file(&mut self, file: &Path) {
+        wait_until(&file.display().to_string(), || {
+            let ended = self.child.try_wait().unwrap().is_some();
+            let there = file.exists();
+            assert!(there || !ended, "`{}` ended:\n{}", self.line, self.output());
+            there.then_some(())
         });
     }
 

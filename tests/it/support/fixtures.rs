@@ -43,6 +43,24 @@ pub(crate) fn gated() -> String {
     )
 }
 
+/// As [`builtin`], with an apply that fails, and leaves nothing.
+pub(crate) fn failing() -> String {
+    builtin().replace(
+        "  input = var.greeting\n",
+        r#"  input = var.greeting
+
+  provisioner "local-exec" {
+    command = "exit 1"
+  }
+"#,
+    )
+}
+
+/// The same with the local backend, for tests that do without AWS.
+pub(crate) fn local(main: &str) -> String {
+    main.replace("backend \"s3\"", "backend \"local\"")
+}
+
 /// The real AWS provider: a VPC, and the account it sees itself in. `endpoint` is the test's
 /// proxy.
 pub(crate) fn aws(endpoint: &str) -> String {

@@ -20,13 +20,18 @@ mod faults;
 pub(crate) mod fixtures;
 mod http;
 mod proxy;
+mod reports;
 mod requests;
+mod stacks;
+mod terminal;
 mod world;
 
-pub(crate) use command::{Run, TestCommand};
+pub(crate) use command::{Run, Running, TestCommand};
 pub(crate) use environment::TestEnvironment;
 pub(crate) use proxy::Proxy;
+pub(crate) use reports::{texts, the_unit};
 pub(crate) use requests::{Client, Request};
+pub(crate) use terminal::Terminal;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

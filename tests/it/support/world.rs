@@ -27,6 +27,13 @@ impl TestEnvironment {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
+    /// Deletes an object past everything.
+    #[track_caller]
+    pub(crate) fn delete_object(&self, environment: &str, key: &str) {
+        let answer = self.s3(environment, "DELETE", &format!("/{key}"), "");
+        assert_eq!(answer.status, 204, "{}", answer.body);
+    }
+
     /// The keys in the bucket of an environment; none where there is no bucket.
     pub(crate) fn objects(&self, environment: &str) -> Vec<String> {
         let answer = self.s3(environment, "GET", "?list-type=2", "");
