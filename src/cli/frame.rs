@@ -17,7 +17,7 @@ use crate::pipeline::{Consent, Context};
 use crate::process::Signals;
 use crate::report::{Builder, Ending, ExitCode};
 use crate::settings::{self, Settings};
-use crate::terraform::Terraform;
+use crate::terraform::{Terraform, removed_settings};
 use crate::ui::{self, Console};
 
 /// A command over units, as it was typed.
@@ -182,6 +182,15 @@ impl<'a> Frame<'a> {
                     .map(|&i| ctx.project.units[i].id.clone())
                     .collect(),
             });
+            for name in removed_settings(&ctx.inherited) {
+                let warning = Diagnostic::warning(format!(
+                    "`{name}` is set, and has no effect: tfw makes this setting itself"
+                ));
+                ctx.events.emit(Event::Diagnostic {
+                    unit: None,
+                    diagnostic: warning.with_hint(format!("unset `{name}`")),
+                });
+            }
             for unit in spared {
                 ctx.events.note(
                     None,

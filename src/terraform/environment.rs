@@ -68,8 +68,6 @@ impl fmt::Debug for ChildSettings<'_> {
 pub struct ChildEnvironment {
     /// All of it.
     pub variables: Variables,
-    /// Inherited settings of Terraform that were removed, to be warned about: `TF_CLI_ARGS_plan`.
-    pub removed: Vec<String>,
     /// Names in the manifest's `env` that tfw sets or removes itself; they had no effect.
     pub refused: Vec<String>,
 }
@@ -78,14 +76,8 @@ pub struct ChildEnvironment {
 pub fn child_environment(inherited: &EnvSnapshot, settings: &ChildSettings) -> ChildEnvironment {
     let own = own_variables(settings);
     let mut variables = Variables::default();
-    let mut removed = Vec::new();
     for (name, value) in inherited.iter() {
-        if is_terraform_setting(name) {
-            // Empty counts as unset, so nothing is lost and nobody need be warned.
-            if !value.is_empty() {
-                removed.push(name.to_string_lossy().into_owned());
-            }
-        } else if !is_credential(name) {
+        if !is_terraform_setting(name) && !is_credential(name) {
             variables.set(name, value);
         }
     }
@@ -101,11 +93,17 @@ pub fn child_environment(inherited: &EnvSnapshot, settings: &ChildSettings) -> C
     for (name, value) in own.iter() {
         variables.set(name, value);
     }
-    ChildEnvironment {
-        variables,
-        removed,
-        refused,
-    }
+    ChildEnvironment { variables, refused }
+}
+
+/// Inherited settings of Terraform that no child gets, to be warned about: `TF_CLI_ARGS_plan`.
+pub fn removed_settings(inherited: &EnvSnapshot) -> Vec<String> {
+    inherited
+        .iter()
+        // Empty counts as unset, so nothing is lost and nobody need be warned.
+        .filter(|(name, value)| is_terraform_setting(name) && !value.is_empty())
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .collect()
 }
 
 /// The value of `TF_VAR_NAME`: a string as it is, anything else as JSON, which Terraform reads as
@@ -225,7 +223,7 @@ mod tests {
                     .all(|(_, value)| value != "hostile"),
                 "{environment:?}"
             );
-            assert_eq!(environment.removed, Vec::<String>::new());
+            assert_eq!(removed_settings(&inherited), Vec::<String>::new());
             assert_eq!(
                 value(&environment, "AWS_CONFIG_FILE").as_deref(),
                 Some("/p/.tfw/cache/empty")
@@ -274,7 +272,7 @@ mod tests {
         ]);
         let environment = child_environment(&inherited, &settings());
         assert_eq!(
-            environment.removed,
+            removed_settings(&inherited),
             ["TF_CLI_ARGS", "TF_CLI_ARGS_plan", "TF_WORKSPACE"]
         );
         for gone in [

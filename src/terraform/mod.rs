@@ -28,6 +28,7 @@ pub use binary::{Binary, BinaryError, Flavour};
 pub use constraint::{Constraint, InvalidConstraint, VersionRefused};
 pub use environment::{
     ChildEnvironment, ChildSettings, Delivered, child_environment, encode_variable,
+    removed_settings,
 };
 pub use events::{Collected, Fact, OutputReader, parse_validation};
 pub use human::parse_human;
