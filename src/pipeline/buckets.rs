@@ -56,12 +56,21 @@ pub(super) async fn ensure(
     if missing.is_empty() {
         return failures;
     }
+    let is_refused = prepared
+        .iter()
+        .filter_map(|safe| safe.as_ref().err())
+        .chain(failures.iter().map(|(_, failure)| failure))
+        .any(Failure::is_refusal);
     if absent == Absent::Fail {
         failures.extend(
             missing
                 .iter()
                 .flat_map(|site| site.each(&site.absent_failure())),
         );
+    } else if is_refused {
+        // Then no unit runs, and no bucket is made for nothing.
+        let skipped = Failure::skipped("not started: a unit was refused, and then no unit runs");
+        failures.extend(missing.iter().flat_map(|site| site.each(&skipped)));
     } else if let Err(refusal) = consent(records, &missing).await {
         failures.extend(
             missing
