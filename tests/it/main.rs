@@ -2,5 +2,7 @@
 //! test` starts the emulators; `support` is the harness.
 
 mod architecture;
+mod credentials;
 mod harness;
+mod hostile;
 mod support;

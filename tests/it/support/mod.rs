@@ -20,11 +20,13 @@ pub(crate) mod fixtures;
 mod http;
 mod proxy;
 mod requests;
+mod tls;
 mod world;
 
 pub(crate) use environment::TestEnvironment;
 pub(crate) use proxy::Proxy;
 pub(crate) use requests::{Client, Request};
+pub(crate) use tls::Tls;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
