@@ -2,7 +2,9 @@
 //! test` starts the emulators; `support` is the harness.
 
 mod architecture;
+mod buckets;
 mod credentials;
 mod harness;
 mod hostile;
+mod reach;
 mod support;

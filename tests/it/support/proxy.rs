@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::uri::PathAndQuery;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client as HttpClient;
@@ -227,6 +227,10 @@ async fn answer(
     *onward.method_mut() = parts.method;
     *onward.uri_mut() = target.parse().map_err(|_| Broken)?;
     *onward.headers_mut() = parts.headers;
+    // Emulators would take the name of another host for a bucket's.
+    let host = onward.uri().authority().ok_or(Broken)?.as_str();
+    let host = HeaderValue::from_str(host).map_err(|_| Broken)?;
+    onward.headers_mut().insert(HOST, host);
     // Between two hops, and the body is whole by now.
     onward.headers_mut().remove(CONNECTION);
     onward.headers_mut().remove(TRANSFER_ENCODING);
