@@ -2,8 +2,11 @@
 //! test` starts the emulators; `support` is the harness.
 
 mod architecture;
+mod backends;
 mod buckets;
 mod credentials;
+mod fingerprint;
+mod guards;
 mod harness;
 mod hostile;
 mod reach;

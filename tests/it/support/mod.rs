@@ -18,12 +18,15 @@ mod environment;
 mod faults;
 pub(crate) mod fixtures;
 mod http;
+mod http_state;
 mod proxy;
 mod requests;
 mod tls;
 mod world;
 
+pub(crate) use command::Run;
 pub(crate) use environment::TestEnvironment;
+pub(crate) use http_state::HttpState;
 pub(crate) use proxy::Proxy;
 pub(crate) use requests::{Client, Request};
 pub(crate) use tls::Tls;
