@@ -17,7 +17,7 @@ use crate::pipeline::{Consent, Context};
 use crate::process::Signals;
 use crate::report::{Builder, Ending, ExitCode};
 use crate::settings::{self, Settings};
-use crate::terraform::{self, Terraform};
+use crate::terraform::{Terraform, removed_settings};
 use crate::ui::{self, Console};
 
 /// A command over units, as it was typed.
@@ -176,13 +176,13 @@ impl<'a> Frame<'a> {
                 command: self.command,
                 units: pending(&ctx.project, &ctx.selected),
             });
-            for name in terraform::removed_settings(&ctx.inherited) {
+            for name in removed_settings(&ctx.inherited) {
+                let warning = Diagnostic::warning(format!(
+                    "`{name}` is set, and has no effect: tfw makes this setting itself"
+                ));
                 ctx.events.emit(Event::Diagnostic {
                     unit: None,
-                    diagnostic: Diagnostic::warning(format!(
-                        "`{name}` is set, and would win over what tfw passes; Terraform runs without it"
-                    ))
-                    .with_hint("`tfw exec` takes Terraform's own arguments; the manifest has `backend.workspace`"),
+                    diagnostic: warning.with_hint(format!("unset `{name}`")),
                 });
             }
             for unit in spared {

@@ -14,7 +14,7 @@ use crate::aws::VerifiedAccount;
 use crate::bucket::{self, BucketError, Presence};
 use crate::events::{Event, Phase};
 use crate::journal::{Step, StepState};
-use crate::model::{Backend, Diagnostic, S3Backend, Unit, UnitResult};
+use crate::model::{Backend, Diagnostic, S3Backend, Unit};
 
 /// What to do about a bucket that does not exist, and how closely to look at one that does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,14 +54,11 @@ pub(super) async fn ensure(
         }
     }
     // One refusal stops the run (see `preflight`): then nothing is created, and nobody is asked.
-    let refusals = failures.iter().map(|(_, failure)| failure);
-    let refused = refusals
-        .chain(
-            prepared
-                .iter()
-                .filter_map(|prepared| prepared.as_ref().err()),
-        )
-        .any(|failure| failure.result == UnitResult::Refused);
+    let refused = prepared
+        .iter()
+        .filter_map(|safe| safe.as_ref().err())
+        .chain(failures.iter().map(|(_, failure)| failure))
+        .any(Failure::is_refusal);
     if missing.is_empty() || refused {
         return failures;
     }

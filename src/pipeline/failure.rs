@@ -61,6 +61,11 @@ impl Failure {
         }
     }
 
+    /// Whether a guard or a missing consent said no.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.result == UnitResult::Refused
+    }
+
     fn from_diagnostic(result: UnitResult, diagnostic: Diagnostic) -> Self {
         Self {
             result,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
@@ -53,6 +54,19 @@ impl Fingerprint {
     /// Whether the last successful init of the unit had the same.
     pub(super) fn is_recorded(&self, ctx: &Context, unit: &Unit) -> bool {
         fs::read_to_string(file(ctx, unit)).is_ok_and(|recorded| recorded == self.0)
+    }
+
+    /// Forgets the last successful init: another one begins, and may break off in the middle.
+    pub(super) fn forget(ctx: &Context, unit: &Unit) -> Result<(), JournalError> {
+        let path = file(ctx, unit);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(JournalError {
+                doing: "remove",
+                path,
+                source,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Records a successful init.

@@ -119,6 +119,7 @@ pub(super) async fn run_init(
     let (ctx, unit) = (record.ctx, record.unit);
     record.phase(Phase::Init);
     record.init(InitRun::Ran);
+    Fingerprint::forget(ctx, unit)?;
     site.write_config(ctx, unit)?;
     site.make_data_dir(ctx)?;
     ctx.run

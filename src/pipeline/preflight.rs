@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::guards;
 use super::record::Record;
 use super::states;
-use crate::model::{Backend, Diagnostic, Outcome, Unit, UnitResult};
+use crate::model::{Backend, Diagnostic, Outcome, Unit};
 use crate::root_module::RootModule;
 
 /// What a command is about to do, as far as the guards care.
@@ -138,9 +138,7 @@ impl<'c> Desk<'c> {
     }
 
     fn is_refused(&self) -> bool {
-        self.failure
-            .as_ref()
-            .is_some_and(|failure| failure.result == UnitResult::Refused)
+        self.failure.as_ref().is_some_and(Failure::is_refusal)
     }
 
     fn leave(self) -> Checked<'c> {

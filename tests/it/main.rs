@@ -1,22 +1,32 @@
 //! Integration tests: tfw as people run it, over real Terraform and emulated AWS. `cargo xtask
 //! test` starts the emulators; `support` is the harness.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where its set-up or its document is not right")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where its set-up or its document is not right"
+)]
 
 mod architecture;
+mod backends;
 mod bad_access;
 mod bad_disk;
 mod bad_manifest;
 mod bad_modules;
+mod buckets;
 mod consent;
+mod credentials;
 mod destroy;
 mod errored_state;
 mod exec;
+mod fingerprint;
+mod guards;
 mod harness;
+mod hostile;
 mod interactive;
 mod locks;
 mod order;
 mod output;
+mod reach;
 mod report;
 mod retries;
 mod secrets;

@@ -206,6 +206,18 @@ impl Run {
         self.exits(0)
     }
 
+    /// Asserts that a person sees `text`, whichever of the two outputs it is on.
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) {
+        assert!(
+            self.stdout.contains(text) || self.stderr.contains(text),
+            "`{}` does not say `{text}`\n--- stdout\n{}\n--- stderr\n{}",
+            self.line,
+            self.stdout,
+            self.stderr
+        );
+    }
+
     /// The one document on standard output.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {

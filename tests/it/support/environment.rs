@@ -157,7 +157,7 @@ impl TestEnvironment {
 
     /// The emulator behind the proxy, for what the test itself asks.
     #[track_caller]
-    pub(super) fn emulator(&self) -> &str {
+    pub(crate) fn emulator(&self) -> &str {
         self.emulator.as_deref().expect("this test has no AWS")
     }
 

@@ -1,11 +1,14 @@
 //! Faults that the proxy puts in the way of requests.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::{PATIENCE, Request};
+
+/// Changes the body of an answer.
+pub(super) type Edit = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// What happens to a request instead of being passed on.
 #[derive(Clone)]
@@ -19,6 +22,8 @@ pub(super) enum Action {
         arrived: mpsc::Sender<()>,
         open: watch::Receiver<bool>,
     },
+    /// It is passed on, and its answer comes back with another body.
+    Edit(Edit),
 }
 
 /// Which requests, how many of them, and what happens to them.
@@ -50,6 +55,11 @@ impl When<'_> {
     /// Breaks the connection without an answer.
     pub(crate) fn disconnect(self) {
         self.then(Action::Disconnect);
+    }
+
+    /// Passes them on, and changes the bodies of their answers.
+    pub(crate) fn edit_answer(self, edit: impl Fn(&str) -> String + Send + Sync + 'static) {
+        self.then(Action::Edit(Arc::new(edit)));
     }
 
     /// Holds them back until the gate is opened or dropped.

@@ -19,19 +19,23 @@ mod environment;
 mod faults;
 pub(crate) mod fixtures;
 mod http;
+mod http_state;
 mod proxy;
 mod reports;
 mod requests;
 mod stacks;
 mod terminal;
+mod tls;
 mod world;
 
 pub(crate) use command::{Run, Running, TestCommand};
 pub(crate) use environment::TestEnvironment;
+pub(crate) use http_state::HttpState;
 pub(crate) use proxy::Proxy;
 pub(crate) use reports::{texts, the_unit};
 pub(crate) use requests::{Client, Request};
 pub(crate) use terminal::Terminal;
+pub(crate) use tls::Tls;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

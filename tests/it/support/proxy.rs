@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONNECTION, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::http::uri::PathAndQuery;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -195,6 +196,7 @@ async fn answer(
     shared.requests.lock().unwrap().push(recorded);
     let _ = shared.news.lock().unwrap().send(());
 
+    let mut edit = None;
     match action {
         Some(Action::Refuse { status, code }) => {
             let body = if s3 {
@@ -214,14 +216,21 @@ async fn answer(
             // An error is a gate that was dropped: open, too.
             let _ = open.wait_for(|open| *open).await;
         }
+        Some(Action::Edit(found)) => edit = Some(found),
         None => {}
     }
 
-    let target = format!("{}{}", shared.upstream, parts.uri);
+    // Whoever takes this for the proxy of HTTP_PROXY sends the whole URI, else only the path.
+    let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let target = format!("{}{path}", shared.upstream);
     let mut onward = hyper::Request::new(Full::from(body));
     *onward.method_mut() = parts.method;
     *onward.uri_mut() = target.parse().map_err(|_| Broken)?;
     *onward.headers_mut() = parts.headers;
+    // Emulators would take the name of another host for a bucket's.
+    let host = onward.uri().authority().ok_or(Broken)?.as_str();
+    let host = HeaderValue::from_str(host).map_err(|_| Broken)?;
+    onward.headers_mut().insert(HOST, host);
     // Between two hops, and the body is whole by now.
     onward.headers_mut().remove(CONNECTION);
     onward.headers_mut().remove(TRANSFER_ENCODING);
@@ -233,6 +242,13 @@ async fn answer(
     let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
     parts.headers.remove(CONNECTION);
     parts.headers.remove(TRANSFER_ENCODING);
+    let body = match edit {
+        None => body,
+        Some(edit) => {
+            parts.headers.remove(CONTENT_LENGTH);
+            Bytes::from(edit(&String::from_utf8_lossy(&body)))
+        }
+    };
     Ok(hyper::Response::from_parts(parts, Full::from(body)))
 }
 
@@ -252,7 +268,7 @@ fn record(parts: &hyper::http::request::Parts, body: &[u8]) -> Request {
         headers,
         body: String::new(),
     };
-    let readable = ["x-www-form-urlencoded", "json"];
+    let readable = ["x-www-form-urlencoded", "json", "xml"];
     let kind = request.header("content-type").unwrap_or_default();
     if readable.iter().any(|wanted| kind.contains(wanted)) {
         request.body = String::from_utf8_lossy(body).into_owned();

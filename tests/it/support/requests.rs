@@ -25,7 +25,7 @@ pub(crate) struct Request {
     pub(crate) query: String,
     /// Names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
-    /// As text, where it is a form or JSON; else empty.
+    /// As text, where it is a form, JSON or XML; else empty.
     pub(crate) body: String,
 }
 
@@ -81,6 +81,13 @@ impl Request {
     /// A header, by its name in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
+    }
+
+    /// A field of a form, decoded: `RoleArn`.
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
+        pairs(&self.body)
+            .find(|(found, _)| *found == name)
+            .map(|(_, value)| decoded(value))
     }
 
     /// `KEY/DATE/REGION/SERVICE/aws4_request`, see AWS's "Signature Version 4".
@@ -143,4 +150,16 @@ impl fmt::Display for Request {
 fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.split('&')
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+/// Percent-decoded, as values of forms are.
+fn decoded(value: &str) -> String {
+    let mut parts = value.split('%');
+    let mut bytes: Vec<u8> = parts.next().unwrap_or_default().into();
+    for part in parts {
+        let (code, rest) = part.split_at(2);
+        bytes.push(u8::from_str_radix(code, 16).unwrap());
+        bytes.extend(rest.bytes());
+    }
+    String::from_utf8(bytes).unwrap()
 }

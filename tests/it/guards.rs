@@ -1,0 +1,225 @@
+//! States that would be lost or left behind, and what stands in the way.
+
+use crate::support::{Client, Request, TestEnvironment, fixtures};
+
+/// A request that changes something in S3, whoever sends it.
+fn writes(request: &Request) -> bool {
+    request.service() == Some("s3") && !matches!(request.method.as_str(), "GET" | "HEAD")
+}
+
+const APPLY: [&str; 4] = ["apply", "dev", "--yes", "--auto-approve"];
+
+/// Asserts that an apply is refused: with exit code 4, these words, and nothing written or run.
+#[track_caller]
+fn assert_refused(test: &TestEnvironment, words: &[&str]) {
+    test.proxy().forget();
+    let refused = test.tfw(APPLY).run().exits(4);
+    for part in words {
+        refused.says(part);
+    }
+    assert_eq!(test.proxy().count(writes), 0);
+    assert_eq!(test.proxy().count(|r| r.client() == Client::Terraform), 0);
+}
+
+/// `terraform init` by hand, with the state at this key.
+fn init_by_hand(test: &TestEnvironment, key: &str, further: &str) {
+    let bucket = format!("-backend-config=bucket={}", test.bucket("dev"));
+    let key = format!("-backend-config=key={key}");
+    test.terraform(
+        "dev",
+        [
+            "init",
+            "-input=false",
+            "-backend-config=use_path_style=true",
+            "-backend-config=use_lockfile=true",
+            &bucket,
+            &key,
+            further,
+        ],
+    )
+    .run()
+    .succeeds();
+}
+
+#[test]
+fn after_an_init_by_hand_for_another_key_nothing_is_applied() {
+    let test = TestEnvironment::new().environment("dev");
+    test.tfw(APPLY).run().succeeds();
+    assert_eq!(test.versions("dev", "terraform.tfstate"), 1);
+
+    init_by_hand(&test, "other/terraform.tfstate", "-reconfigure");
+    assert_refused(
+        &test,
+        &[
+            "`dev/.terraform` is initialised for another state than the manifest's",
+            "key: recorded `other/terraform.tfstate`, wanted `terraform.tfstate`",
+            "hint: `tfw migrate dev` moves the state",
+        ],
+    );
+    for command in ["init", "plan", "destroy"] {
+        test.tfw([command, "dev", "--no-input"]).run().exits(4);
+    }
+    assert_eq!(test.proxy().count(writes), 0);
+    assert_eq!(test.objects("dev"), ["terraform.tfstate"]);
+    assert_eq!(test.versions("dev", "terraform.tfstate"), 1);
+    let recorded = test.read("environments/dev/.terraform/terraform.tfstate");
+    assert!(recorded.contains("other/terraform.tfstate"), "{recorded}");
+
+    // The way back that the hint names.
+    std::fs::remove_dir_all(test.path("environments/dev/.terraform")).unwrap();
+    let back = test.tfw(["plan", "dev", "--detailed-exitcode"]).run();
+    back.succeeds();
+}
+
+#[test]
+fn another_bucket_or_region_in_the_manifest_is_refused_too() {
+    let test = TestEnvironment::new().environment("dev");
+    test.create_bucket("dev");
+    test.tfw(APPLY).run().succeeds();
+    let manifest = test.read("environments/tfw.toml");
+    let (bucket, key) = (test.bucket("{environment}"), "{stack}/terraform.tfstate");
+    for (from, to, words) in [
+        (bucket.as_str(), "somewhere-else", "bucket: recorded"),
+        (key, "new/{stack}/terraform.tfstate", "key: recorded"),
+        (
+            "type = \"s3\"",
+            "type = \"s3\"\nregion = \"us-west-2\"",
+            "region: recorded `eu-central-1`, wanted `us-west-2`",
+        ),
+        (
+            "type = \"s3\"",
+            "type = \"s3\"\nworkspace = \"blue\"",
+            "workspace: recorded `default`, wanted `blue`",
+        ),
+    ] {
+        test.write("environments/tfw.toml", &manifest.replace(from, to));
+        assert_refused(&test, &[words, "hint: `tfw migrate dev`"]);
+    }
+    test.write("environments/tfw.toml", &manifest);
+    test.tfw(APPLY).run().succeeds();
+}
+
+#[test]
+fn a_workspace_selected_by_hand_is_refused() {
+    let test = TestEnvironment::new().environment("dev");
+    test.tfw(APPLY).run().succeeds();
+    test.terraform("dev", ["workspace", "new", "green"])
+        .run()
+        .succeeds();
+    assert_refused(
+        &test,
+        &["workspace: recorded `green`, wanted `default`", "hint: "],
+    );
+}
+
+#[test]
+fn the_backend_block_must_be_there_and_of_the_right_type() {
+    let main = fixtures::builtin();
+    let block = "  backend \"s3\" {}\n";
+    for (instead, words) in [
+        (
+            "",
+            [
+                "`dev` has no backend block",
+                "`tfw migrate dev` moves one that does",
+            ],
+        ),
+        (
+            "  backend \"local\" {}\n",
+            [
+                "`dev` has a backend block of type `local`, and the manifest says `s3`",
+                "hint: `tfw migrate dev` moves the state",
+            ],
+        ),
+        (
+            "  cloud {\n    organization = \"acme\"\n  }\n",
+            [
+                "`dev` has a `cloud` block, and the manifest says `backend.type = \"s3\"`",
+                "hint: replace the block by `backend \"s3\" {}`",
+            ],
+        ),
+    ] {
+        let test =
+            TestEnvironment::new().environment_with("dev", "", &main.replace(block, instead));
+        assert_refused(&test, &words);
+        assert!(test.proxy().requests().is_empty(), "nobody was asked");
+        assert!(!test.path("environments/dev/.terraform").exists());
+    }
+}
+
+#[test]
+fn a_local_state_beside_a_remote_backend_is_refused() {
+    let test = TestEnvironment::new().environment("dev");
+    for file in [
+        "terraform.tfstate",
+        "terraform.tfstate.d/blue/terraform.tfstate",
+    ] {
+        let path = format!("environments/dev/{file}");
+        test.write(&path, "{\"version\": 4, \"resources\": []}");
+        assert_refused(
+            &test,
+            &[
+                &format!("`dev/{file}` is a local state"),
+                "the state lives in `s3`",
+                "hint: `tfw migrate dev` moves it",
+            ],
+        );
+        assert!(test.proxy().requests().is_empty());
+        // What a migration leaves is no state any more.
+        test.write(&path, "");
+    }
+    test.tfw(APPLY).run().succeeds();
+}
+
+#[test]
+fn what_a_fingerprint_promises_is_not_believed_over_the_guards() {
+    let test = TestEnvironment::new()
+        .environment("dev")
+        .environment("prod");
+    test.tfw(["apply", "--all", "--yes", "--auto-approve"])
+        .run()
+        .succeeds();
+    test.write("environments/dev/terraform.tfstate", "{\"version\": 4}");
+    test.proxy().forget();
+    let report = test
+        .tfw(["apply", "--all", "--auto-approve", "--json"])
+        .run()
+        .exits(4)
+        .json();
+    assert_eq!(report["result"], "refused");
+    assert_eq!(report["units"][0]["result"], "refused");
+    assert_eq!(report["units"][1]["result"], "skipped");
+    assert!(test.proxy().requests().is_empty());
+}
+
+#[test]
+fn another_encryption_is_taken_over_in_silence_and_the_state_stays() {
+    let test = TestEnvironment::new().environment("dev");
+    test.tfw(APPLY).run().succeeds();
+    let before = test.state("dev").unwrap();
+    let manifest = test.read("environments/tfw.toml");
+    let with_key = manifest.replace(
+        "type = \"s3\"",
+        "type = \"s3\"\nkms_key_id = \"arn:aws:kms:eu-central-1:111111111111:key/0a0a0a0a-1b1b-4c2c-8d3d-4e4e4e4e4e4e\"",
+    );
+    test.write("environments/tfw.toml", &with_key);
+
+    test.proxy().forget();
+    let report = test.tfw(["plan", "dev", "--json"]).run().succeeds().json();
+    assert_eq!(report["units"][0]["init"], "ran");
+    assert_eq!(report["units"][0]["changes"]["add"], 0);
+    assert_eq!(report["units"][0]["diagnostics"], serde_json::json!([]));
+    let log = test.read(&format!(
+        "environments/{}",
+        report["units"][0]["log"].as_str().unwrap()
+    ));
+    let init = log.lines().find(|line| line.contains("terraform init"));
+    assert!(
+        init.is_some_and(|line| line.contains("-reconfigure")),
+        "{log}"
+    );
+    assert_eq!(test.state("dev").unwrap(), before);
+    assert_eq!(test.versions("dev", "terraform.tfstate"), 1);
+    let recorded = test.read("environments/dev/.terraform/terraform.tfstate");
+    assert!(recorded.contains(":key/0a0a0a0a-"), "{recorded}");
+}
