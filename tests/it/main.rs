@@ -9,5 +9,6 @@ mod fingerprint;
 mod guards;
 mod harness;
 mod hostile;
+mod plugin_cache;
 mod reach;
 mod support;
