@@ -4,23 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::support::TestEnvironment;
-
-/// A provider that is quickly installed; nothing here starts it.
-const PACKAGE: &str = "registry.terraform.io/acme/tiny/1.0.0/linux_amd64";
-
-/// The folder of a mirror with that provider, and a CLI configuration that names it.
-fn mirror(test: &TestEnvironment) {
-    let mirror = test.home().join("mirror");
-    let package = mirror.join(PACKAGE);
-    fs::create_dir_all(&package).unwrap();
-    fs::write(package.join("terraform-provider-tiny_v1.0.0"), "").unwrap();
-    let configuration = format!(
-        "provider_installation {{\n  filesystem_mirror {{\n    path = \"{}\"\n  }}\n}}\n",
-        mirror.display()
-    );
-    fs::write(test.home().join("terraform.rc"), configuration).unwrap();
-}
+use crate::support::{TINY, TestEnvironment};
 
 /// A root module with a provider, a module beside it, and one that an init has to fetch.
 fn main_of(fetched: &Path) -> String {
@@ -63,9 +47,7 @@ fn plan_inits(test: &TestEnvironment) -> bool {
 fn plan_with(test: &TestEnvironment, binary: &str) -> bool {
     let calls = test.home().join("calls");
     fs::write(&calls, "").unwrap();
-    let plan = test
-        .tfw(["plan", "dev", "--json", "--terraform", binary])
-        .env("TF_CLI_CONFIG_FILE", test.home().join("terraform.rc"));
+    let plan = test.tfw(["plan", "dev", "--json", "--terraform", binary]);
     let report = plan.run().succeeds().json();
     let calls = fs::read_to_string(calls).unwrap();
     let called = calls.lines().filter(|call| *call == "init").count();
@@ -94,7 +76,7 @@ fn init_runs_when_something_that_it_depends_on_has_changed() {
     test.write("environments/dev/beside/main.tf", "");
     test.write("environments/dev/next/main.tf", "");
     test.create_bucket("dev");
-    mirror(&test);
+    test.tiny_provider();
     // Inits are real. A plan would start the provider, which is none; it finds nothing to change.
     note_calls(&test, "[ \"$1\" = plan ] && exit 0");
     assert!(plan_inits(&test), "at first");
@@ -146,7 +128,7 @@ fn init_runs_when_something_that_it_depends_on_has_changed() {
         .or_else(|_| fs::remove_dir_all(&module))
         .unwrap();
     assert!(plan_inits(&test), "no folder of a module");
-    let link = made(".terraform/providers").join(PACKAGE);
+    let link = made(".terraform/providers").join(TINY);
     fs::remove_dir_all(link).unwrap();
     assert!(plan_inits(&test), "no link to a provider");
     fs::remove_dir_all(made(".terraform")).unwrap();
@@ -157,7 +139,6 @@ fn init_runs_when_something_that_it_depends_on_has_changed() {
 #[test]
 fn a_fingerprint_does_not_outlive_a_failed_init() {
     let test = TestEnvironment::offline().environment("dev");
-    mirror(&test);
     note_calls(&test, "");
     assert!(plan_inits(&test));
     assert!(!plan_inits(&test));

@@ -26,6 +26,7 @@ mod interactive;
 mod locks;
 mod order;
 mod output;
+mod plugin_cache;
 mod reach;
 mod report;
 mod retries;

@@ -234,7 +234,7 @@ impl TestEnvironment {
         self.folder.path().join("terraform.rc")
     }
 
-    fn mirror(&self, folder: &Path) {
+    pub(super) fn mirror(&self, folder: &Path) {
         let text = format!(
             "disable_checkpoint = true\n\nprovider_installation {{\n  filesystem_mirror {{\n    path = \"{}\"\n  }}\n}}\n",
             folder.display()
