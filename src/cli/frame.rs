@@ -1,6 +1,8 @@
 //! What every command over units has in common: settings, a run, its events, its report.
 
 use std::collections::VecDeque;
+use std::io;
+use std::thread::{self, JoinHandle};
 
 use tokio::runtime;
 
@@ -195,20 +197,21 @@ impl<'a> Frame<'a> {
             ctx.events.emit(Event::RunEnded);
             done
         };
-        let (done, (mut console, builder)) =
-            tokio::join!(begin_to_end, consume(events, console, builder));
+        let consumers = start_consumers(events, console, builder)?;
+        let done = begin_to_end.await;
+        let (mut console, builder) = consumers
+            .join()
+            .map_err(|_| Error::failed("tfw's own screen failed; the run's logs are kept"))?;
         let report = builder.finish(Ending {
             signal: ctx.signals.exit_code(),
             detailed_exit_code: self.detailed_exit_code,
+            child: done.child,
             ..Ending::default()
         });
         if !self.yields_stdout {
             console.summary();
         }
-        let code = match done.child {
-            Some(code) if report.exit_code() == ExitCode::Done => ExitCode::Child(code),
-            _ => report.exit_code(),
-        };
+        let code = report.exit_code();
         let json = report.to_json();
         let kept = ctx.run.end(json.as_bytes(), code.code());
         if document_wanted && done.child.is_none() {
@@ -279,6 +282,23 @@ fn pending(project: &Project, selected: &[usize]) -> Vec<(UnitId, Outcome)> {
     units
         .map(|unit| (unit.id.clone(), Outcome::pending(unit)))
         .collect()
+}
+
+/// The consumers of a run's events, on a thread of their own: a terminal or a pipe that takes no
+/// more text must hold up neither the run nor its signals.
+fn start_consumers(
+    events: Events,
+    console: Console,
+    builder: Builder,
+) -> Result<JoinHandle<(Console, Builder)>, Error> {
+    let cannot = |error: io::Error| Error::failed(format!("cannot start: {}", describe_io(&error)));
+    let runtime = runtime::Builder::new_current_thread()
+        .build()
+        .map_err(cannot)?;
+    thread::Builder::new()
+        .name("consumers".to_owned())
+        .spawn(move || runtime.block_on(consume(events, console, builder)))
+        .map_err(cannot)
 }
 
 /// Feeds the consumers until the run has ended.

@@ -17,6 +17,9 @@ use crate::model::UnitId;
 pub use folder_lock::FolderLock;
 pub use run::{Run, Step, StepState};
 
+/// What the name of a kept state ends with.
+const ERRORED_STATE: &str = ".errored.tfstate";
+
 /// Something in `.tfw/` could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} `{}`: {}", path.display(), crate::model::describe_io(source))]
@@ -70,6 +73,12 @@ impl TfwFolder {
     /// Where a run keeps its files.
     pub fn run(&self, run_id: &str) -> PathBuf {
         self.path.join("runs").join(run_id)
+    }
+
+    /// Where a run keeps the state of a unit that Terraform could not save.
+    pub fn errored_state(&self, run_id: &str, unit: &UnitId) -> PathBuf {
+        self.run(run_id)
+            .join(format!("{}{ERRORED_STATE}", unit.file_stem()))
     }
 
     /// Where a run keeps its saved plans. They hold secrets, as every Terraform plan does.

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{JournalError, TfwFolder, append_private, make_private_folder, write_private};
+use super::{
+    ERRORED_STATE, JournalError, TfwFolder, append_private, make_private_folder, write_private,
+};
 use crate::model::UnitId;
 
 /// Finished runs whose journal, logs and report are kept.
@@ -159,7 +161,8 @@ impl Run {
     }
 
     /// Removes what old finished runs left. A run without a report may still be going on, or its
-    /// person may still need it, so it stays. Failures are no reason to stop a run.
+    /// person may still need it, so it stays; and so does one that keeps a state which may exist
+    /// nowhere else. Failures are no reason to stop a run.
     fn prune(&self) {
         for (parent, kept) in [("plans", PLANS_KEPT), ("runs", RUNS_KEPT)] {
             let parent = self.tfw.path().join(parent);
@@ -170,7 +173,7 @@ impl Run {
                 .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
                 .filter(|id| {
                     let run = self.tfw.run(id);
-                    run.join("report.json").exists() || !run.exists()
+                    (run.join("report.json").exists() && !keeps_a_state(&run)) || !run.exists()
                 })
                 .collect();
             finished.sort_unstable();
@@ -180,6 +183,14 @@ impl Run {
             }
         }
     }
+}
+
+fn keeps_a_state(run: &Path) -> bool {
+    fs::read_dir(run).is_ok_and(|entries| {
+        entries
+            .filter_map(Result::ok)
+            .any(|entry| entry.file_name().to_string_lossy().ends_with(ERRORED_STATE))
+    })
 }
 
 /// `20261121T233550Z-3f9a2c`: the time in UTC, and six random digits.
@@ -227,10 +238,17 @@ mod tests {
     #[test]
     fn old_finished_runs_go_and_unfinished_ones_stay() {
         let (_root, tfw) = folder();
-        for number in 0..PLANS_KEPT + 2 {
+        for number in 0..PLANS_KEPT + 3 {
             let id = format!("2020010{}T000000Z-{number:06x}", number % 10);
             make_private_folder(&tfw.plans(&id)).expect("made");
             make_private_folder(&tfw.run(&id)).expect("made");
+            if number == 1 {
+                write_private(
+                    &tfw.errored_state(&id, &"dev".parse().expect("a unit")),
+                    b"{}",
+                )
+                .expect("written");
+            }
             if number != 0 {
                 write_private(&tfw.run(&id).join("report.json"), b"{}").expect("written");
             }
@@ -239,7 +257,7 @@ mod tests {
         let left = fs::read_dir(tfw.path().join("plans"))
             .expect("there")
             .count();
-        assert_eq!(left, PLANS_KEPT + 1);
+        assert_eq!(left, PLANS_KEPT + 2);
         assert!(
             tfw.plans("20200100T000000Z-000000").exists(),
             "the unfinished one stays"

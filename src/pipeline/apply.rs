@@ -187,16 +187,13 @@ async fn apply_one(approved: Approved<'_>) -> Outcome {
 
 /// Terraform writes a state that it could not save into its working directory, where the next
 /// failing apply would overwrite it. It goes into the run's folder at once.
-fn rescue_errored_state(record: &mut Record<'_>) {
+pub(super) fn rescue_errored_state(record: &mut Record<'_>) {
     let (ctx, unit) = (record.ctx, record.unit);
     let file = unit.folder.join("errored.tfstate");
     if !file.exists() {
         return;
     }
-    let safe = ctx
-        .run
-        .folder()
-        .join(format!("{}.errored.tfstate", unit.id.file_stem()));
+    let safe = ctx.run.tfw().errored_state(ctx.run.id(), &unit.id);
     // Terraform makes it readable by all (1.11.4), and a state holds secrets. Where this fails, so
     // does the move, which is told about.
     let _ = fs::set_permissions(&file, Permissions::from_mode(0o600));

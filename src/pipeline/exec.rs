@@ -1,11 +1,13 @@
 //! `tfw exec`: a hand-typed subcommand, with what tfw would have given it.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use serde_json::json;
 
 use super::Context;
 use super::Initialised;
+use super::apply::rescue_errored_state;
 use super::failure::Failure;
 use super::guards;
 use super::initialise::{initialise, prepare_only};
@@ -104,9 +106,14 @@ impl Exec {
             .any(|reading| self.words().take(reading.len()).eq(reading.iter().copied()))
     }
 
-    /// A saved plan has its variables in it, and takes no others.
-    fn applies_saved_plan(&self) -> bool {
-        self.subcommand() == "apply" && self.words().skip(1).any(|word| !word.starts_with('-'))
+    /// A saved plan has its variables in it, and takes no others. A word after `apply` may also be
+    /// the value of an option, so it counts when it is a file, as seen from the root module.
+    fn applies_saved_plan(&self, folder: &Path) -> bool {
+        self.subcommand() == "apply"
+            && self
+                .words()
+                .skip(1)
+                .any(|word| !word.starts_with('-') && folder.join(word).is_file())
     }
 }
 
@@ -141,8 +148,13 @@ pub async fn exec(ctx: &Context, command: Exec) -> Option<u8> {
     }
     .await;
     match ran {
-        Ok(code) => {
+        Ok(0) => {
             record.finish(Ok(()));
+            Some(0)
+        }
+        Ok(code) => {
+            // What went wrong has been said on the person's own terminal.
+            record.finish(Err(Failure::exec(code)));
             Some(code)
         }
         Err(failure) => {
@@ -172,6 +184,21 @@ async fn consent(ctx: &Context, record: &Record<'_>, command: &Exec) -> Result<(
 
 async fn run(record: &mut Record<'_>, site: &Initialised, command: &Exec) -> Result<u8, Failure> {
     let (ctx, unit) = (record.ctx, record.unit);
+    // An apply may leave `errored.tfstate` behind, so it takes its turn with tfw's own applies.
+    let _turn = if command.reads() {
+        None
+    } else {
+        let turn = FolderLock::acquire(ctx.run.tfw(), &unit.folder, || {
+            record.note("waits for an apply in the same root module");
+        })
+        .await?;
+        // `state push errored.tfstate` is the way out of it.
+        if matches!(command.subcommand(), "apply" | "destroy" | "refresh") {
+            guards::errored_state(ctx, unit)?;
+        }
+        Some(turn)
+    };
+    // After the wait, so that the credentials are fresh.
     let variables = match command.subcommand() {
         "plan" | "apply" | "destroy" | "refresh" | "import" | "console" | "test" => {
             inputs::variables(record, Missing::Fail).await?
@@ -188,22 +215,8 @@ async fn run(record: &mut Record<'_>, site: &Initialised, command: &Exec) -> Res
     for (name, value) in injected_arguments(record, site, command) {
         env.set(name, value);
     }
-    // An apply may leave `errored.tfstate` behind, so it takes its turn with tfw's own applies.
-    let _turn = if command.reads() {
-        None
-    } else {
-        // `state push errored.tfstate` is the way out of it.
-        if matches!(command.subcommand(), "apply" | "destroy") {
-            guards::errored_state(ctx, unit)?;
-        }
-        Some(
-            FolderLock::acquire(ctx.run.tfw(), &unit.folder, || {
-                record.note("waits for an apply in the same root module");
-            })
-            .await?,
-        )
-    };
-    let detail = json!({ "arguments": command.arguments });
+    // Not the arguments: `-var` may carry a secret.
+    let detail = json!({ "subcommand": command.subcommand() });
     ctx.run
         .step(&unit.id, JournalStep::Exec, StepState::Begun, &detail)?;
     let foreground = Foreground {
@@ -225,6 +238,7 @@ async fn run(record: &mut Record<'_>, site: &Initialised, command: &Exec) -> Res
     } else {
         StepState::Failed
     };
+    rescue_errored_state(record);
     ctx.run
         .step(&unit.id, JournalStep::Exec, state, &json!({}))?;
     Ok(status.shell_code())
@@ -254,7 +268,7 @@ fn injected_arguments(
         .collect();
     if !var_files.is_empty() {
         for subcommand in TAKING_VAR_FILES {
-            if *subcommand == "apply" && command.applies_saved_plan() {
+            if *subcommand == "apply" && command.applies_saved_plan(&record.unit.folder) {
                 continue;
             }
             injected.push((format!("TF_CLI_ARGS_{subcommand}"), var_files.join(" ")));
@@ -316,15 +330,15 @@ mod tests {
 
     #[test]
     fn a_saved_plan_takes_no_var_files() {
-        assert!(
-            exec("apply -input=false tfplan")
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("tfplan"), "").expect("written");
+        let applies = |line| {
+            exec(line)
                 .expect("a subcommand")
-                .applies_saved_plan()
-        );
-        assert!(
-            !exec("apply -auto-approve")
-                .expect("a subcommand")
-                .applies_saved_plan()
-        );
+                .applies_saved_plan(folder.path())
+        };
+        assert!(applies("apply -input=false tfplan"));
+        assert!(!applies("apply -auto-approve"));
+        assert!(!applies("apply -target aws_vpc.this"));
     }
 }

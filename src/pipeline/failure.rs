@@ -29,6 +29,15 @@ impl Failure {
         Self::from_diagnostic(UnitResult::Refused, diagnostic)
     }
 
+    /// A hand-typed Terraform ended with this code.
+    pub(super) fn exec(code: u8) -> Self {
+        let reason = format!("terraform ended with exit code {code}");
+        Self {
+            result: UnitResult::Failed,
+            ..Self::skipped(reason)
+        }
+    }
+
     /// Nothing to be done for a reason that is no error.
     pub(super) fn skipped(reason: impl Into<String>) -> Self {
         Self {

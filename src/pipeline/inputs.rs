@@ -35,7 +35,12 @@ pub(super) async fn variables(
             .and_then(Option::as_ref)
             .and_then(|state| state.outputs.get(&input.output));
         match output {
-            Some(output) => variables.set(name, &output.value),
+            Some(output) => {
+                variables.set(name, &output.value);
+                if output.sensitive {
+                    variables.keep_secret(&output.value);
+                }
+            }
             None => return Err(absent(unit, name, &input.unit, &input.output, missing)),
         }
     }

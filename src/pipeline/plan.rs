@@ -200,7 +200,7 @@ pub(super) async fn plan_unit(
             site = run_init(&mut record, &module, backend).await?;
             finished = run_plan(&mut record, &site, &variables, &path, mode).await?;
         }
-        let plan = saved(&mut record, &site, finished, path).await?;
+        let plan = saved(&mut record, &site, &variables, finished, path).await?;
         Ok((site, variables, plan))
     }
     .await;
@@ -260,6 +260,7 @@ fn is_plan(status: Status) -> bool {
 async fn saved(
     record: &mut Record<'_>,
     site: &Initialised,
+    variables: &Variables,
     finished: Finished,
     path: PathBuf,
 ) -> Result<SavedPlan, Failure> {
@@ -277,7 +278,7 @@ async fn saved(
     let (resources, outputs) = if differs {
         complete(record, &path)?;
         make_private(&path)?;
-        review(record, site, &path).await?
+        review(record, site, variables, &path).await?
     } else {
         remove_if_there(&path)?;
         (Vec::new(), Vec::new())
@@ -332,6 +333,7 @@ fn complete(record: &Record<'_>, path: &Path) -> Result<(), Failure> {
 async fn review(
     record: &mut Record<'_>,
     site: &Initialised,
+    variables: &Variables,
     path: &Path,
 ) -> Result<(Vec<ResourceChange>, Vec<String>), Failure> {
     let call = Call::new(command::show(path)).private();
@@ -342,7 +344,7 @@ async fn review(
             "`terraform show -json`: {error}"
         )))
     })?;
-    Ok((document.resources(), document.outputs()))
+    Ok((document.resources(variables.secrets()), document.outputs()))
 }
 
 /// Removes a plan that has been applied, or never can be.

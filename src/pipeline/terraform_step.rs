@@ -47,18 +47,36 @@ impl Call {
 
 /// The `TF_VAR_*` of a child. `Debug` shows names only: values may be sensitive outputs.
 #[derive(Clone, Default)]
-pub(super) struct Variables(BTreeMap<String, String>);
+pub(super) struct Variables {
+    values: BTreeMap<String, String>,
+    secrets: Vec<String>,
+}
 
 impl Variables {
     /// Sets a variable, over one of the same name.
     pub(super) fn set(&mut self, name: &str, value: &Value) {
-        self.0.insert(name.to_owned(), encode_variable(value));
+        self.values.insert(name.to_owned(), encode_variable(value));
+    }
+
+    /// Remembers the strings of a sensitive value, so that no review shows them.
+    pub(super) fn keep_secret(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.secrets.push(text.clone()),
+            Value::Array(parts) => parts.iter().for_each(|part| self.keep_secret(part)),
+            Value::Object(parts) => parts.values().for_each(|part| self.keep_secret(part)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// What no review may show.
+    pub(super) fn secrets(&self) -> &[String] {
+        &self.secrets
     }
 }
 
 impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.values.keys()).finish()
     }
 }
 
@@ -112,7 +130,7 @@ pub(super) async fn environment(
             data_dir: (surroundings.data_dir != unit.folder.join(".terraform"))
                 .then_some(surroundings.data_dir),
             plugin_cache: surroundings.plugin_cache,
-            vars: &surroundings.variables.0,
+            vars: &surroundings.variables.values,
             extra: &unit.env,
         },
     ))
@@ -258,14 +276,28 @@ impl Finished {
             )
         } else if let Some(lock) = &lock {
             let reason = format!(
-                "the state is locked by {} since {} ({}, lock id {})",
-                lock.who, lock.created, lock.operation, lock.id
+                "the state is locked by {} since {} ({})",
+                lock.who, lock.created, lock.operation
             );
             (UnitResult::Locked, reason)
         } else {
             (UnitResult::Failed, format!("`{command}` failed: {what}"))
         };
         let mut diagnostics = self.diagnostics;
+        if let (UnitResult::Locked, Some(lock)) = (result, &lock) {
+            // The facts, in place of Terraform's text of several screens.
+            diagnostics = vec![
+                Diagnostic::error(reason.clone())
+                    .with_detail(format!("lock id: {}", lock.id))
+                    .with_hint(
+                        "wait for it, or let tfw wait: `lock_timeout = \"5m\"` in the manifest",
+                    )
+                    .with_hint(format!(
+                        "where nobody works any more, `tfw exec UNIT -- force-unlock {}`",
+                        lock.id
+                    )),
+            ];
+        }
         if first_error_missing(&diagnostics) && result == UnitResult::Failed {
             if let Some(lost) = self.lost {
                 return Failure::from(lost);

@@ -71,6 +71,8 @@ pub struct Ending {
     pub detailed_exit_code: bool,
     /// The command could not begin: wrong command line, manifest or tools.
     pub usage: bool,
+    /// What the child of `exec` ended with: its code is tfw's.
+    pub child: Option<u8>,
     /// The run as a whole was refused.
     pub refused: bool,
     /// The run as a whole failed, whatever its units did.
@@ -80,7 +82,14 @@ pub struct Ending {
 /// One result and one exit code; several at once: interrupted, 1, 4, 5, 2.
 pub(super) fn judge(outcomes: &[&Outcome], ending: Ending) -> (RunResult, ExitCode) {
     let any = |result| outcomes.iter().any(|outcome| outcome.result == result);
-    if let Some(code) = ending.signal {
+    if let Some(code) = ending.child {
+        let result = if code == 0 {
+            RunResult::Succeeded
+        } else {
+            RunResult::Failed
+        };
+        (result, ExitCode::Child(code))
+    } else if let Some(code) = ending.signal {
         (RunResult::Interrupted, ExitCode::Signal(code))
     } else if ending.usage {
         (RunResult::Failed, ExitCode::Usage)

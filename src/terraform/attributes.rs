@@ -26,12 +26,18 @@ pub(super) struct Trees<'a> {
 }
 
 /// Lines of `path: before → after`; of `path: value` where there was nothing before.
-pub(super) fn lines(trees: Trees<'_>, replace_paths: &[Vec<Value>]) -> Vec<String> {
+pub(super) fn lines(
+    trees: Trees<'_>,
+    replace_paths: &[Vec<Value>],
+    secrets: &[String],
+) -> Vec<String> {
     let mut known = Known {
         created: trees.before.is_null(),
         forcing: replace_paths.iter().map(|path| dotted(path)).collect(),
         secrets: Vec::new(),
     };
+    let others = Value::from(secrets.to_vec());
+    collect(&others, &Value::Bool(true), &mut known.secrets);
     collect(trees.before, trees.before_sensitive, &mut known.secrets);
     collect(trees.after, trees.after_sensitive, &mut known.secrets);
     let mut lines = Vec::new();
@@ -270,7 +276,7 @@ mod tests {
             before_sensitive: was,
             after_sensitive: is,
         };
-        lines(trees, &[])
+        lines(trees, &[], &[])
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl InvalidConstraint {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionRefused {
     /// The manifest asks for another one.
-    #[error("version {version} does not satisfy `{constraint}`")]
+    #[error("version {version} does not satisfy `terraform.version = \"{constraint}\"`")]
     Unsatisfied {
         /// What is installed.
         version: Version,

@@ -97,10 +97,13 @@ impl PlanDocument {
 
     /// Each resource that the plan changes, moves, imports or forgets, in Terraform's order.
     /// Reads of data sources are left out: they change nothing.
-    pub fn resources(&self) -> Vec<ResourceChange> {
-        self.resource_changes
-            .iter()
-            .filter_map(Resource::reviewed)
+    ///
+    /// Values that hold one of these `secrets`, which Terraform may not know as such, are masked
+    /// too: a sensitive output of another unit that goes into a variable which is not sensitive.
+    pub fn resources(&self, secrets: &[String]) -> Vec<ResourceChange> {
+        let changes = self.resource_changes.iter();
+        changes
+            .filter_map(|change| change.reviewed(secrets))
             .collect()
     }
 
@@ -123,7 +126,7 @@ impl PlanDocument {
 }
 
 impl Resource {
-    fn reviewed(&self) -> Option<ResourceChange> {
+    fn reviewed(&self, secrets: &[String]) -> Option<ResourceChange> {
         let change = &self.change;
         let mut attributes = self.notes();
         match change
@@ -139,7 +142,7 @@ impl Resource {
                 attributes.push("(no longer managed by Terraform, but not destroyed)".to_owned());
             }
             ["delete"] => attributes.extend(change.identity()),
-            _ => attributes.extend(lines(change.trees(), &change.replace_paths)),
+            _ => attributes.extend(lines(change.trees(), &change.replace_paths, secrets)),
         }
         Some(ResourceChange {
             address: self.address.clone(),
@@ -207,7 +210,7 @@ mod tests {
     fn each_change_is_told_by_its_attributes() {
         let plan = PlanDocument::parse(PLAN.as_bytes()).expect("a plan");
         let told: Vec<String> = plan
-            .resources()
+            .resources(&[])
             .iter()
             .map(|resource| {
                 let ResourceChange {
@@ -254,7 +257,7 @@ mod tests {
     #[test]
     fn no_secret_is_told() {
         let plan = PlanDocument::parse(PLAN.as_bytes()).expect("a plan");
-        let all = format!("{plan:?} {:?} {:?}", plan.resources(), plan.outputs());
+        let all = format!("{plan:?} {:?} {:?}", plan.resources(&[]), plan.outputs());
         assert!(!all.contains("hunter2"), "{all}");
         let error = PlanDocument::parse(br#"{"resource_changes":"hunter2"}"#).expect_err("no plan");
         assert!(

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, Write};
 use std::thread;
 
+use rustix::termios::{QueueSelector, tcflush};
 use tokio::sync::oneshot;
 
 use crate::events::Expects;
@@ -17,6 +18,8 @@ pub(super) fn ask(
     expects: &Expects,
 ) -> oneshot::Receiver<bool> {
     let (reply, answer) = oneshot::channel();
+    // What was typed before the question was no answer to it.
+    let _ = tcflush(io::stdin(), QueueSelector::IFlush);
     let _ = write!(out, "\n{question}\n").and_then(|()| out.flush());
     let steps: Vec<(String, String)> = match expects {
         Expects::Yes => {
