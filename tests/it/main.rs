@@ -1,7 +1,10 @@
 //! Integration tests: tfw as people run it, over real Terraform and emulated AWS. `cargo xtask
 //! test` starts the emulators; `support` is the harness.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where its set-up or its document is not right")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where its set-up or its document is not right"
+)]
 
 mod architecture;
 mod bad_access;
