@@ -123,7 +123,7 @@ fn a_denied_role_names_the_role_and_what_must_be_allowed() {
 }
 
 #[test]
-fn a_role_of_another_account_is_told_before_anybody_is_asked() {
+fn a_role_of_another_account_is_a_refusal_that_names_both_accounts() {
     let test = dev();
     let other = test.account("somebody else");
     let manifest = test.read("environments/tfw.toml").replace(
@@ -132,12 +132,19 @@ fn a_role_of_another_account_is_told_before_anybody_is_asked() {
     );
     test.write("environments/tfw.toml", &manifest);
     let before = test.files();
-    let run = test.tfw(APPLY).run().exits(3);
-    assert_eq!(test.proxy().requests().len(), 0);
-    assert_eq!(run.json()["units"], serde_json::json!([]));
-    assert_says(&run.stderr, &[&other, &test.account("dev"), "hint:"]);
+    let run = test.tfw(APPLY).run().exits(4);
+    let unit = only_unit(&test, &run);
+    assert_eq!(unit["result"], "refused");
+    assert_says(
+        unit["reason"].as_str().unwrap(),
+        &[
+            "wrong credentials for `dev`",
+            &format!("expected account {}", test.account("dev")),
+            &other,
+        ],
+    );
+    assert_says(&run.stderr, &["hint:", "`account_id`"]);
     assert_eq!(test.files(), before);
-    assert!(!test.bucket_exists("dev"));
 }
 
 #[test]

@@ -123,3 +123,27 @@ fn a_full_disk_leaves_no_lock_and_no_state_behind() {
     assert_eq!(test.state("dev"), None);
     assert!(!test.locked("dev"));
 }
+
+/// Terraform ends well though the disk does not take all of the plan.
+#[test]
+fn half_a_plan_is_not_shown_and_not_applied() {
+    let test = TestEnvironment::offline().environment("dev");
+    test.fake_terraform(
+        r#"
+case $1 in plan) ;; *) exec "$REAL_TERRAFORM" "$@" ;; esac
+"$REAL_TERRAFORM" "$@"
+code=$?
+for argument in "$@"; do
+    case $argument in -out=*) plan=${argument#-out=} ;; esac
+done
+head -c 100 "$plan" > "$plan.half" && mv "$plan.half" "$plan"
+exit $code
+"#,
+    );
+    let run = test.tfw(APPLY).run().exits(1);
+    assert_says(
+        &run,
+        &["could not write all of `.tfw/plans/", "hint:", "free space"],
+    );
+    assert!(!test.path("environments/dev/terraform.tfstate").exists());
+}
