@@ -62,7 +62,7 @@ pub(super) async fn approve<'c>(
     };
     match ctx
         .consent
-        .obtain(&ctx.events, Matter::Plan, &units, question, doing.gerund())
+        .obtain(ctx, Matter::Plan, &units, question, doing.gerund())
         .await
     {
         Ok(()) => Ok(plans

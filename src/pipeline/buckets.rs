@@ -133,7 +133,7 @@ async fn consent(records: &[&Record<'_>], missing: &[&Site<'_, '_>]) -> Result<(
         "creating them"
     };
     ctx.consent
-        .obtain(&ctx.events, Matter::Tfw, &units, question, doing)
+        .obtain(ctx, Matter::Tfw, &units, question, doing)
         .await
 }
 
@@ -198,6 +198,9 @@ impl Site<'_, '_> {
     }
 
     fn refusal(&self, refusal: &Failure) -> Failure {
+        if refusal.result != UnitResult::Refused {
+            return refusal.clone();
+        }
         let mut diagnostic = Diagnostic::error(format!(
             "the state bucket `{}` does not exist, and {}",
             self.s3.bucket, refusal.reason

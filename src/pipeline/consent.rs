@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::context::Context;
 use super::failure::Failure;
-use crate::events::{Emitter, Expects};
+use crate::events::Expects;
 use crate::model::{Diagnostic, EnvironmentName, Unit, UnitId};
 
 /// The consent that the command line carries.
@@ -67,10 +68,10 @@ impl Consent {
     /// The answer is about all of them together.
     ///
     /// # Errors
-    /// A refusal, when a person said no or nobody could be asked.
+    /// A refusal, when a person said no or nobody could be asked; an interruption by a signal.
     pub(super) async fn obtain(
         &self,
-        events: &Emitter,
+        ctx: &Context,
         matter: Matter,
         units: &[&Unit],
         question: impl FnOnce() -> String,
@@ -109,23 +110,17 @@ impl Consent {
         } else {
             Expects::Names(unnamed.into_iter().collect())
         };
-        if events.ask(question(), expects, flag).await {
-            Ok(())
-        } else {
-            Err(Failure::refused(Diagnostic::error(format!(
-                "{doing} was declined"
-            ))))
-        }
+        ask(ctx, question(), expects, flag, doing).await
     }
 
     /// Gets consent to a write in the unit's environment as far as its protection goes: by
     /// `--approve`, else by typing its name.
     ///
     /// # Errors
-    /// A refusal, when a person said no or nobody could be asked.
+    /// A refusal, when a person said no or nobody could be asked; an interruption by a signal.
     pub(super) async fn obtain_protection(
         &self,
-        events: &Emitter,
+        ctx: &Context,
         unit: &Unit,
         question: impl FnOnce() -> String,
         doing: &str,
@@ -136,15 +131,26 @@ impl Consent {
         self.can_answer(unit, doing)?;
         let environment = unit.id.environment.clone();
         let flag = format!("--approve {environment}");
-        if events
-            .ask(question(), Expects::Names(vec![environment]), flag)
-            .await
-        {
-            Ok(())
-        } else {
-            Err(Failure::refused(Diagnostic::error(format!(
-                "{doing} was declined"
-            ))))
-        }
+        let expects = Expects::Names(vec![environment]);
+        ask(ctx, question(), expects, flag, doing).await
+    }
+}
+
+/// Asks a person. Ctrl-C at a question is not a no.
+async fn ask(
+    ctx: &Context,
+    question: String,
+    expects: Expects,
+    flag: String,
+    doing: &str,
+) -> Result<(), Failure> {
+    if ctx.events.ask(question, expects, flag).await {
+        Ok(())
+    } else if ctx.signals.is_stopping() {
+        Err(Failure::not_started())
+    } else {
+        Err(Failure::refused(Diagnostic::error(format!(
+            "{doing} was declined"
+        ))))
     }
 }

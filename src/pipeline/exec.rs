@@ -178,7 +178,7 @@ async fn consent(ctx: &Context, record: &Record<'_>, command: &Exec) -> Result<(
         )
     };
     ctx.consent
-        .obtain_protection(&ctx.events, unit, question, "writing")
+        .obtain_protection(ctx, unit, question, "writing")
         .await
 }
 

@@ -205,13 +205,7 @@ impl<'c> Waves<'c> {
             }
             Err((plans, refusal)) => {
                 for (position, planned) in positions.into_iter().zip(plans) {
-                    // Ctrl-C at a question is not a no.
-                    let failure = if self.ctx.signals.is_stopping() {
-                        Failure::not_started()
-                    } else {
-                        refusal.clone()
-                    };
-                    self.outcomes[position] = Some(planned.end(failure));
+                    self.outcomes[position] = Some(planned.end(refusal.clone()));
                 }
             }
         }

@@ -231,3 +231,17 @@ fn ctrl_c_at_a_question_is_no_answer() {
         (None, None)
     );
 }
+
+#[test]
+fn ctrl_c_at_the_question_for_a_bucket_is_no_answer_either() {
+    let test = TestEnvironment::new().environment("dev");
+    let mut terminal = test.tfw(["plan", "dev"]).on_terminal();
+    terminal.wait_for(YES);
+    terminal.ctrl_c();
+    terminal.exits(130);
+    let report = test.kept_report();
+    let dev = the_unit(&report, "dev");
+    assert_eq!(dev["result"], "interrupted");
+    assert_eq!(dev["reason"], "not started: the run was interrupted");
+    assert!(!test.bucket_exists("dev"));
+}

@@ -33,6 +33,7 @@ if [ "$1" = graph ]; then
   trap 'exit 7' HUP
   echo ready
   until [ -e finish ]; do sleep 0.05; done
+  sleep 0.3 # one more signal would still be noted
   exit 7
 fi
 exec "$REAL_TERRAFORM" "$@"

@@ -1,7 +1,5 @@
 //! What is tried again, how often, and what never is.
 
-use std::fs;
-
 use crate::support::{TestEnvironment, fixtures, texts, the_unit};
 
 /// What Terraform 1.11.4 prints when a connection breaks under a plan or an apply.
@@ -27,10 +25,7 @@ exec "$REAL_TERRAFORM" "$@"
 }
 
 fn calls(test: &TestEnvironment) -> usize {
-    fs::read_to_string(test.path("calls"))
-        .unwrap()
-        .lines()
-        .count()
+    test.read("calls").lines().count()
 }
 
 #[test]

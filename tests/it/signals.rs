@@ -15,6 +15,7 @@ if [ "$1" = apply ]; then
   echo $$ > pid
   : > started
   until [ -e finish ]; do sleep 0.05; done
+  sleep 0.3 # one more signal would still be noted
   exit 1
 fi
 exec "$REAL_TERRAFORM" "$@"
