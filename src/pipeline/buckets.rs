@@ -198,7 +198,7 @@ impl Site<'_, '_> {
     }
 
     fn refusal(&self, refusal: &Failure) -> Failure {
-        if refusal.result != UnitResult::Refused {
+        if !refusal.is_refusal() {
             return refusal.clone();
         }
         let mut diagnostic = Diagnostic::error(format!(

@@ -215,6 +215,8 @@ async fn run(record: &mut Record<'_>, site: &Initialised, command: &Exec) -> Res
     for (name, value) in injected_arguments(record, site, command) {
         env.set(name, value);
     }
+    // One that was there before stays where the person pushes it from.
+    let waits_already = guards::errored_state(ctx, unit).is_err();
     // Not the arguments: `-var` may carry a secret.
     let detail = json!({ "subcommand": command.subcommand() });
     ctx.run
@@ -238,7 +240,9 @@ async fn run(record: &mut Record<'_>, site: &Initialised, command: &Exec) -> Res
     } else {
         StepState::Failed
     };
-    rescue_errored_state(record);
+    if !waits_already {
+        rescue_errored_state(record);
+    }
     ctx.run
         .step(&unit.id, JournalStep::Exec, state, &json!({}))?;
     Ok(status.shell_code())

@@ -15,7 +15,7 @@ use super::record::Record;
 use crate::aws::VerifiedAccount;
 use crate::events::Event;
 use crate::journal::{JournalError, append_private};
-use crate::model::{Changes, Diagnostic, Region, Severity, Unit, UnitResult};
+use crate::model::{Backend, Changes, Diagnostic, Region, Severity, Unit, UnitResult};
 use crate::process::{self, Exit, Output, SpawnError, Spec, Status};
 use crate::terraform::{
     ChildSettings, Delivered, Fact, OutputReader, child_environment, diagnostics, encode_variable,
@@ -96,6 +96,9 @@ pub(super) struct Finished {
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) changes: Changes,
     private: Vec<u8>,
+    /// Whether the lock that Terraform prints is the holder's: of some backends (`http`) it is
+    /// its own, and the holder stands in the text alone.
+    names_holder: bool,
     /// Why the log has not all that it said: then what was read from the log may lack something.
     pub(super) lost: Option<JournalError>,
 }
@@ -207,6 +210,7 @@ pub(super) async fn run(
         diagnostics: collected.diagnostics,
         changes: collected.changes,
         private: stdout.bytes().to_vec(),
+        names_holder: !matches!(unit.backend, Backend::Other(_)),
         lost,
     })
 }
@@ -284,7 +288,7 @@ impl Finished {
             (UnitResult::Failed, format!("`{command}` failed: {what}"))
         };
         let mut diagnostics = self.diagnostics;
-        if let (UnitResult::Locked, Some(lock)) = (result, &lock) {
+        if let (true, UnitResult::Locked, Some(lock)) = (self.names_holder, result, &lock) {
             // The facts, in place of Terraform's text of several screens.
             diagnostics = vec![
                 Diagnostic::error(reason.clone())

@@ -297,7 +297,7 @@ mod tests {
         let error = gate(&Version::new(1, 11, 4), &constraint).expect_err("refused");
         assert_eq!(
             error.to_string(),
-            "version 1.11.4 does not satisfy `~> 1.12`"
+            "version 1.11.4 does not satisfy `terraform.version = \"~> 1.12\"`"
         );
     }
 
