@@ -141,7 +141,9 @@ impl<'c> Desk<'c> {
         self.failure.as_ref().is_some_and(Failure::is_refusal)
     }
 
-    fn leave(self) -> Checked<'c> {
+    fn leave(mut self) -> Checked<'c> {
+        // Its turn may come much later, and the wait is not its own time.
+        self.record.pause();
         match (self.module, self.backend, self.failure) {
             (Some(module), Some(backend), None) => Checked::Ready(Box::new(Work {
                 record: self.record,
