@@ -58,7 +58,7 @@ fn all_problems_of_a_manifest_are_told_at_once_each_with_its_place() {
     let test = offline();
     with(
         &test,
-        "[terraform]\nparallelism = \"four\"\n\n[defaults]\nlock_timout = \"3s\"\n\n",
+        "[terraform]\nparallelism = \"four\"\n\n[defaults]\nlock_timeouts = \"3s\"\n\n",
         "[environments.dev]\ndepends_on = [\"prod\"]\n\n[environments.prod]\ndepends_on = [\"dev\"]\n\n[environments.gone]\n",
     );
     let run = apply(&test);
@@ -69,11 +69,11 @@ fn all_problems_of_a_manifest_are_told_at_once_each_with_its_place() {
     2 | parallelism = "four"
       |               ^^^^^^ found a string
 
-    error: unknown key `lock_timout`
+    error: unknown key `lock_timeouts`
      --> environments/tfw.toml:5:1
       |
-    5 | lock_timout = "3s"
-      | ^^^^^^^^^^^ did you mean `lock_timeout`?
+    5 | lock_timeouts = "3s"
+      | ^^^^^^^^^^^^^ did you mean `lock_timeout`?
 
     error: dependencies go in a circle: `dev` → `prod` → `dev`
       --> environments/tfw.toml:11:15
@@ -99,7 +99,7 @@ fn all_problems_of_a_manifest_are_told_at_once_each_with_its_place() {
         problems(&run),
         [
             (String::from("`parallelism` must be an integer"), file(), 2),
-            (String::from("unknown key `lock_timout`"), file(), 5),
+            (String::from("unknown key `lock_timeouts`"), file(), 5),
             (
                 String::from("dependencies go in a circle: `dev` → `prod` → `dev`"),
                 file(),

@@ -20,7 +20,7 @@ fn applied(keys: &str) -> TestEnvironment {
 }
 
 #[test]
-fn the_childs_exit_code_and_output_are_tfws() {
+fn the_exit_code_and_output_of_the_child_are_those_of_tfw() {
     let test = applied("");
     let list = test
         .tfw(["exec", "prod", "--", "state", "list"])
