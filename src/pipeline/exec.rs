@@ -201,7 +201,7 @@ async fn run(record: &mut Record<'_>, site: &Initialised, command: &Exec) -> Res
     // After the wait, so that the credentials are fresh.
     let variables = match command.subcommand() {
         "plan" | "apply" | "destroy" | "refresh" | "import" | "console" | "test" => {
-            inputs::variables(record, Missing::Fail).await?
+            inputs::variables(record, Missing::Leave).await?
         }
         _ => Variables::default(),
     };

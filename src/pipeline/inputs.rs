@@ -1,12 +1,13 @@
 //! The variables of a unit: `vars` of the manifest, and `inputs` from other units' outputs.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::failure::Failure;
 use super::record::Record;
 use super::states;
 use super::terraform_step::Variables;
-use crate::model::{Diagnostic, Unit, UnitId};
+use crate::model::{Diagnostic, Input, Unit, UnitId, nearest};
 use crate::state::StateDocument;
 
 /// What to do about an upstream output that does not exist yet.
@@ -16,6 +17,8 @@ pub(super) enum Missing {
     Skip,
     /// Fail: in an apply, its upstream has been.
     Fail,
+    /// Leave the variable unset: a hand-typed command may set it itself.
+    Leave,
 }
 
 /// The `TF_VAR_*` of a unit.
@@ -30,18 +33,25 @@ pub(super) async fn variables(
         if !states.contains_key(&input.unit) {
             states.insert(&input.unit, upstream_state(record, &input.unit).await?);
         }
-        let output = states
-            .get(&input.unit)
-            .and_then(Option::as_ref)
-            .and_then(|state| state.outputs.get(&input.output));
-        match output {
-            Some(output) => {
-                variables.set(name, &output.value);
-                if output.sensitive {
-                    variables.keep_secret(&output.value);
-                }
+        let state = states.get(&input.unit).and_then(Option::as_ref);
+        let output = state.and_then(|state| state.outputs.get(&input.output));
+        if let Some(output) = output {
+            variables.set(name, &output.value);
+            if output.sensitive {
+                variables.keep_secret(&output.value);
             }
-            None => return Err(absent(unit, name, &input.unit, &input.output, missing)),
+            continue;
+        }
+        let absent = Absent {
+            unit,
+            name,
+            input,
+            state,
+        };
+        match missing {
+            Missing::Skip => return Err(Failure::skipped(absent.summary())),
+            Missing::Fail => return Err(absent.failure()),
+            Missing::Leave => record.note(format!("{}: `{name}` is not set", absent.summary())),
         }
     }
     Ok(variables)
@@ -66,16 +76,39 @@ async fn upstream_state(
     })
 }
 
-fn absent(unit: &Unit, name: &str, upstream: &UnitId, output: &str, missing: Missing) -> Failure {
-    let summary = format!(
-        "input `{name}` waits for output `{output}` of `{upstream}`, which does not exist yet"
-    );
-    match missing {
-        Missing::Skip => Failure::skipped(summary),
-        Missing::Fail => Failure::failed(Diagnostic::error(summary).with_hint(format!(
-            "`tfw apply {upstream} {}` makes both, in order; or correct `inputs` of `{}`",
-            unit.id, unit.id
-        ))),
+/// An output that an input names, and that is not there.
+struct Absent<'a> {
+    unit: &'a Unit,
+    name: &'a str,
+    input: &'a Input,
+    state: Option<&'a StateDocument>,
+}
+
+impl Absent<'_> {
+    fn summary(&self) -> String {
+        let Self { name, input, .. } = self;
+        let mut summary = format!(
+            "input `{name}` waits for output `{}` of `{}`, which does not exist yet",
+            input.output, input.unit
+        );
+        // Where the upstream has other outputs, a slip is as likely as an apply that is to come.
+        let others = self
+            .state
+            .into_iter()
+            .flat_map(|state| state.outputs.keys());
+        if let Some(nearest) = nearest(&input.output, others.map(String::as_str)) {
+            let _ = write!(summary, " (did you mean `{nearest}`?)");
+        }
+        summary
+    }
+
+    fn failure(&self) -> Failure {
+        let (unit, upstream) = (&self.unit.id, &self.input.unit);
+        Failure::failed(Diagnostic::error(self.summary()).with_hint(format!(
+            "`tfw apply {upstream} {unit}` makes both, in order; to destroy without it, \
+             `tfw exec {unit} -- destroy -var {}=…`; or correct `inputs` of `{unit}`",
+            self.name
+        )))
     }
 }
 

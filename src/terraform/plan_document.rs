@@ -42,6 +42,8 @@ struct Resource {
     address: String,
     previous_address: Option<String>,
     deposed: Option<String>,
+    /// Why Terraform replaces or destroys it, where the attributes do not tell.
+    action_reason: Option<String>,
     change: Change,
 }
 
@@ -152,6 +154,16 @@ impl Resource {
     }
 
     /// What is special about the change, one line each.
+    fn reason(&self) -> Option<&'static str> {
+        // https://developer.hashicorp.com/terraform/internals/json-format#change-representation
+        Some(match self.action_reason.as_deref()? {
+            "replace_because_tainted" => "tainted, so it must be replaced",
+            "replace_by_request" => "replaced because `-replace` asks for it",
+            "replace_by_triggers" => "replaced because of `replace_triggered_by`",
+            _ => return None,
+        })
+    }
+
     fn notes(&self) -> Vec<String> {
         let moved = self.previous_address.as_ref();
         let imported = self.change.importing.as_ref();
@@ -163,6 +175,7 @@ impl Resource {
                 None => "(imported)".to_owned(),
             }),
             deposed.map(|key| format!("(deposed object {key})")),
+            self.reason().map(|reason| format!("({reason})")),
         ]
         .into_iter()
         .flatten()
