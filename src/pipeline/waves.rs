@@ -80,21 +80,29 @@ impl<'c> Waves<'c> {
         }
     }
 
-    /// The first environment with a unit whose dependencies are all settled; units of which a
-    /// dependency did not succeed end here.
+    /// The first environment with a unit whose dependencies all succeeded. Units of which one did
+    /// not are ended before that: none of them may be taken into a wave.
     fn next_environment(&mut self) -> Option<EnvironmentName> {
-        loop {
-            let (position, readiness) = (0..self.waiting.len())
-                .filter(|&position| self.waiting[position].is_some())
-                .map(|position| (position, self.readiness(position)))
-                .find(|(_, readiness)| *readiness != Readiness::Waits)?;
-            match readiness {
-                Readiness::Never(because) => {
-                    if let Some(Checked::Ready(work)) = self.waiting[position].take() {
-                        self.outcomes[position] = Some(end_unrun(*work, Some(because)));
-                    }
+        self.end_hopeless();
+        let ready = (0..self.waiting.len()).find(|&position| {
+            self.waiting[position].is_some() && self.readiness(position) == Readiness::May
+        })?;
+        self.environment(ready).cloned()
+    }
+
+    /// Ends what waits for a unit that did not succeed, and what waits for that in turn.
+    fn end_hopeless(&mut self) {
+        let hopeless = |waves: &Self| {
+            (0..waves.waiting.len()).find_map(|position| match waves.readiness(position) {
+                Readiness::Never(because) if waves.waiting[position].is_some() => {
+                    Some((position, because))
                 }
-                Readiness::May | Readiness::Waits => return self.environment(position).cloned(),
+                _ => None,
+            })
+        };
+        while let Some((position, because)) = hopeless(self) {
+            if let Some(Checked::Ready(work)) = self.waiting[position].take() {
+                self.outcomes[position] = Some(end_unrun(*work, Some(because)));
             }
         }
     }
@@ -213,12 +221,24 @@ impl<'c> Waves<'c> {
 
     /// The units of an environment that wait for nothing outside it any more, in their order.
     fn schedule_of(&self, environment: &EnvironmentName) -> Plan {
-        let here = |position: usize| self.environment(position) == Some(environment);
-        let settled = |position: usize| self.outcomes[position].is_some();
-        let members: Vec<usize> = (0..self.waiting.len())
-            .filter(|&p| self.waiting[p].is_some() && here(p))
-            .filter(|&p| self.upstreams[p].iter().all(|&up| settled(up) || here(up)))
+        let done = |position: usize| {
+            let outcome = self.outcomes[position].as_ref();
+            outcome.is_some_and(|outcome| verdict(outcome) == Verdict::Done)
+        };
+        let mut members: Vec<usize> = (0..self.waiting.len())
+            .filter(|&p| self.waiting[p].is_some() && self.environment(p) == Some(environment))
             .collect();
+        // A unit that must wait longer takes those behind it along.
+        loop {
+            let (staying, count) = (members.clone(), members.len());
+            members.retain(|&p| {
+                let mut upstreams = self.upstreams[p].iter();
+                upstreams.all(|&up| done(up) || staying.contains(&up))
+            });
+            if members.len() == count {
+                break;
+            }
+        }
         let node_of = |position: usize| members.iter().position(|&member| member == position);
         let nodes = members
             .iter()

@@ -37,3 +37,4 @@ mod signals;
 mod support;
 mod validate;
 mod variables;
+mod waves;

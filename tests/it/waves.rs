@@ -1,0 +1,117 @@
+//! Waves: what is planned, asked about and applied together, and what is not.
+
+use crate::support::{TestEnvironment, fixtures, the_unit};
+
+const YES: &str = "Only `yes` is taken as agreement: ";
+
+/// Not Terraform.
+const BROKEN: &str = "resource {";
+
+/// `dev` with these stacks, each with the keys of its table, and built-in resources only.
+fn stacks(stacks: &[(&str, &str)]) -> TestEnvironment {
+    let tables: Vec<String> = stacks
+        .iter()
+        .map(|(name, keys)| format!("[environments.dev.stacks.{name}]\n{keys}\n"))
+        .collect();
+    let test = TestEnvironment::offline().environment_with("dev", &tables.join("\n"), "");
+    for (name, _) in stacks {
+        write(&test, name, &fixtures::local(&fixtures::builtin()));
+    }
+    test
+}
+
+fn write(test: &TestEnvironment, stack: &str, main: &str) {
+    test.write(&format!("environments/dev/{stack}/main.tf"), main);
+}
+
+#[track_caller]
+fn results<const N: usize>(test: &TestEnvironment, units: [&str; N]) -> [String; N] {
+    let report = test.kept_report();
+    units.map(|unit| {
+        let result = &the_unit(&report, unit)["result"];
+        result.as_str().unwrap().to_owned()
+    })
+}
+
+#[test]
+fn what_depends_on_a_unit_that_failed_is_not_applied() {
+    let test = stacks(&[
+        ("a", ""),
+        ("b", ""),
+        ("c", "depends_on = [\"b\"]"),
+        ("d", "depends_on = [\"c\"]"),
+    ]);
+    write(&test, "b", BROKEN);
+    let mut terminal = test.tfw(["apply", "dev"]).on_terminal();
+    let shown = terminal.wait_for(YES);
+    assert!(shown.contains("dev/a: 1 to add"), "{shown}");
+    assert!(!shown.contains("dev/c: 1 to add"), "{shown}");
+    terminal.type_line("yes");
+    terminal.exits(1);
+    assert_eq!(
+        results(&test, ["dev/a", "dev/b", "dev/c", "dev/d"]),
+        ["succeeded", "failed", "skipped", "skipped"]
+    );
+    let report = test.kept_report();
+    assert_eq!(
+        the_unit(&report, "dev/c")["reason"],
+        "not started: it waits for `dev/b`, which did not succeed"
+    );
+    assert_eq!(test.local_resources("dev/a"), 1);
+    assert_eq!(test.local_state("dev/c"), None);
+    assert_eq!(test.local_state("dev/d"), None);
+}
+
+#[test]
+fn what_a_unit_that_failed_depends_on_is_not_destroyed() {
+    let test = stacks(&[("a", ""), ("b", "depends_on = [\"c\"]"), ("c", "")]);
+    test.tfw(["apply", "dev", "--auto-approve"])
+        .run()
+        .succeeds();
+    write(&test, "b", BROKEN);
+    let mut terminal = test.tfw(["destroy", "dev"]).on_terminal();
+    let shown = terminal.wait_for(YES);
+    assert!(!shown.contains("dev/c: 0 to add"), "{shown}");
+    terminal.type_line("yes");
+    terminal.exits(1);
+    assert_eq!(
+        results(&test, ["dev/a", "dev/b", "dev/c"]),
+        ["succeeded", "failed", "skipped"]
+    );
+    assert_eq!(test.local_resources("dev/a"), 0);
+    assert_eq!(test.local_resources("dev/c"), 1);
+}
+
+#[test]
+fn what_waits_for_another_environment_holds_up_what_is_behind_it() {
+    let test = stacks(&[
+        ("a", ""),
+        ("b", "inputs = { greeting = \"lab.greeting\" }"),
+        ("c", "depends_on = [\"b\"]"),
+    ])
+    .environment_with(
+        "lab",
+        "depends_on = []",
+        &fixtures::local(&fixtures::builtin()),
+    );
+    let mut terminal = test.tfw(["apply", "--all"]).on_terminal();
+    let mut waves = Vec::new();
+    for _ in 0..4 {
+        let shown = terminal.wait_for(YES);
+        waves.push(
+            ["dev/a", "dev/b", "dev/c", "lab"]
+                .map(|unit| shown.contains(&format!("{unit}: 1 to add"))),
+        );
+        terminal.type_line("yes");
+    }
+    terminal.exits(0);
+    assert_eq!(
+        waves,
+        [
+            [true, false, false, false],
+            [false, false, false, true],
+            [false, true, false, false],
+            [false, false, true, false],
+        ]
+    );
+}
