@@ -61,7 +61,7 @@ pub(super) async fn run<'c>(
     };
     waves.settle_ended();
     while let Some(environment) = waves.next_environment() {
-        if ctx.signals.is_stopping() || (ctx.fail_fast && waves.anything_went_wrong()) {
+        if waves.is_over() {
             break;
         }
         waves.wave(&environment).await;
@@ -132,11 +132,12 @@ impl<'c> Waves<'c> {
             .map(|unit| &unit.id.environment)
     }
 
-    fn anything_went_wrong(&self) -> bool {
-        self.outcomes
-            .iter()
-            .flatten()
-            .any(|outcome| outcome.result != UnitResult::Succeeded)
+    /// Whether nothing new is to begin: a signal came, or `--fail-fast` was given and something
+    /// did not succeed.
+    fn is_over(&self) -> bool {
+        let mut ended = self.outcomes.iter().flatten();
+        self.ctx.signals.is_stopping()
+            || (self.ctx.fail_fast && ended.any(|outcome| outcome.result != UnitResult::Succeeded))
     }
 
     /// One wave: plan what can be planned in the environment, ask, apply.
@@ -198,9 +199,9 @@ impl<'c> Waves<'c> {
     /// Asks about the open plans, and applies them at once when they are agreed to.
     async fn decide(&mut self, open: Vec<(usize, Planned<'c, SavedPlan>)>) {
         let (positions, plans): (Vec<usize>, Vec<_>) = open.into_iter().unzip();
-        if self.ctx.signals.is_stopping() {
+        if self.is_over() {
             for (position, planned) in positions.into_iter().zip(plans) {
-                self.outcomes[position] = Some(planned.end(Failure::not_started()));
+                self.outcomes[position] = Some(planned.end(Failure::not_begun(self.ctx)));
             }
             return;
         }

@@ -7,6 +7,18 @@ const YES: &str = "Only `yes` is taken as agreement: ";
 /// Not Terraform.
 const BROKEN: &str = "resource {";
 
+/// Terraform, and no plan of it succeeds.
+const UNPLANNABLE: &str = r#"
+resource "terraform_data" "refused" {
+  lifecycle {
+    precondition {
+      condition     = var.greeting == "never"
+      error_message = "not today"
+    }
+  }
+}
+"#;
+
 /// `dev` with these stacks, each with the keys of its table, and built-in resources only.
 fn stacks(stacks: &[(&str, &str)]) -> TestEnvironment {
     let tables: Vec<String> = stacks
@@ -114,4 +126,22 @@ fn what_waits_for_another_environment_holds_up_what_is_behind_it() {
             [false, false, true, false],
         ]
     );
+}
+
+#[test]
+fn fail_fast_asks_about_nothing_once_a_plan_has_failed() {
+    let test = stacks(&[("a", ""), ("b", "")]);
+    let broken = fixtures::local(&fixtures::builtin()) + UNPLANNABLE;
+    write(&test, "b", &broken);
+    let screen = test
+        .tfw(["apply", "dev", "--fail-fast"])
+        .on_terminal()
+        .exits(1);
+    assert!(screen.contains("dev/a  plan: 1 to add"), "{screen}");
+    assert!(!screen.contains(YES), "{screen}");
+    assert_eq!(results(&test, ["dev/a", "dev/b"]), ["skipped", "failed"]);
+    let report = test.kept_report();
+    let reason = the_unit(&report, "dev/a")["reason"].as_str().unwrap();
+    assert!(reason.contains("--fail-fast"), "{reason}");
+    assert_eq!(test.local_state("dev/a"), None);
 }
