@@ -9,10 +9,13 @@ use jiff::Timestamp;
 
 use crate::env_vars::EnvSnapshot;
 use crate::journal::JournalError;
-use crate::model::{Diagnostic, Outcome, UnitId, describe_io};
+use crate::model::{Diagnostic, Outcome, UnitId, UnitResult, describe_io};
 use crate::report::{Builder, Ending, ExitCode};
 use crate::settings::SettingsError;
 use crate::ui::{self, Console};
+
+/// What a signal means that comes before a run.
+const INTERRUPTED: &str = "not started: the run was interrupted";
 
 /// Why a command did not come to a run.
 #[derive(Debug)]
@@ -23,6 +26,13 @@ pub(super) enum Error {
     Usage(Diagnostic),
     /// A guard stopped the command before a run.
     Refused(Diagnostic),
+    /// A signal came before a run began.
+    Interrupted {
+        /// The exit code of the signal.
+        code: u8,
+        /// The units that were to be worked on.
+        units: Vec<(UnitId, Outcome)>,
+    },
     /// Something went wrong beside the units.
     Failed {
         /// What.
@@ -70,6 +80,10 @@ impl Error {
                 failed: true,
                 ..Ending::default()
             },
+            Self::Interrupted { code, .. } => Ending {
+                signal: Some(*code),
+                ..Ending::default()
+            },
         }
     }
 
@@ -81,6 +95,7 @@ impl Error {
             | Self::Failed { diagnostic, .. } => {
                 vec![diagnostic.clone()]
             }
+            Self::Interrupted { .. } => vec![Diagnostic::warning(INTERRUPTED)],
         }
     }
 
@@ -120,8 +135,14 @@ pub(super) fn report(error: &Error, command: &str, output: ui::Options) -> ExitC
     Console::on_stderr(output).write(&error.text(output.colour));
     let mut builder = Builder::new(command, Timestamp::now());
     builder.problems(error.diagnostics());
-    if let Error::Failed { diagnostic, units } = error {
-        builder.all_failed(units.clone(), &diagnostic.summary);
+    match error {
+        Error::Failed { diagnostic, units } => {
+            builder.all_ended(units.clone(), UnitResult::Failed, &diagnostic.summary);
+        }
+        Error::Interrupted { units, .. } => {
+            builder.all_ended(units.clone(), UnitResult::Interrupted, INTERRUPTED);
+        }
+        Error::Settings(_) | Error::Usage(_) | Error::Refused(_) => {}
     }
     document(builder, error.ending(), output)
 }

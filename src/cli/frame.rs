@@ -126,7 +126,14 @@ impl<'a> Frame<'a> {
                 &signals,
             )
             .await
-            .map_err(settings::SettingsError::from)?;
+            // A person's Ctrl-C reaches Terraform too: then it is not the binary that is wrong.
+            .map_err(|error| match signals.exit_code() {
+                Some(code) => Error::Interrupted {
+                    code,
+                    units: units.clone(),
+                },
+                None => settings::SettingsError::from(error).into(),
+            })?;
             let aws = Aws::new(self.environment).map_err(|error| {
                 let diagnostic = Diagnostic::error(error.to_string());
                 Error::Usage(match error.hint() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::context::Context;
+use super::Context;
 use super::failure::Failure;
 use crate::events::Expects;
 use crate::model::{Diagnostic, EnvironmentName, Unit, UnitId};
@@ -68,7 +68,8 @@ impl Consent {
     /// The answer is about all of them together.
     ///
     /// # Errors
-    /// A refusal, when a person said no or nobody could be asked; an interruption by a signal.
+    /// A refusal, when a person said no or nobody could be asked; an interruption, when the run is
+    /// being stopped.
     pub(super) async fn obtain(
         &self,
         ctx: &Context,
@@ -77,6 +78,9 @@ impl Consent {
         question: impl FnOnce() -> String,
         doing: &str,
     ) -> Result<(), Failure> {
+        if ctx.signals.is_stopping() {
+            return Err(Failure::not_started());
+        }
         let agreed_by_flag = match matter {
             Matter::Tfw => self.yes,
             Matter::Plan => self.auto_approve,
@@ -117,7 +121,8 @@ impl Consent {
     /// `--approve`, else by typing its name.
     ///
     /// # Errors
-    /// A refusal, when a person said no or nobody could be asked; an interruption by a signal.
+    /// A refusal, when a person said no or nobody could be asked; an interruption, when the run is
+    /// being stopped.
     pub(super) async fn obtain_protection(
         &self,
         ctx: &Context,
@@ -136,7 +141,7 @@ impl Consent {
     }
 }
 
-/// Asks a person. Ctrl-C at a question is not a no.
+/// Asks a person. Ctrl-C at a question is not a no, and after Ctrl-C nobody is asked.
 async fn ask(
     ctx: &Context,
     question: String,
@@ -144,10 +149,18 @@ async fn ask(
     flag: String,
     doing: &str,
 ) -> Result<(), Failure> {
-    if ctx.events.ask(question, expects, flag).await {
+    let stopped = || {
+        if ctx.signals.is_stopping() {
+            Err(Failure::not_started())
+        } else {
+            Ok(())
+        }
+    };
+    stopped()?;
+    let agreed = ctx.events.ask(question, expects, flag).await;
+    stopped()?;
+    if agreed {
         Ok(())
-    } else if ctx.signals.is_stopping() {
-        Err(Failure::not_started())
     } else {
         Err(Failure::refused(Diagnostic::error(format!(
             "{doing} was declined"

@@ -223,7 +223,7 @@ impl Site {
                 }
                 break;
             }
-            if !tries.again(record, "terraform init", &finished).await {
+            if !tries.again(record, "terraform init", &finished).await? {
                 return Err(finished.failure("terraform init"));
             }
         }

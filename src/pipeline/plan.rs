@@ -237,7 +237,7 @@ async fn run_plan(
             var_files: unit.var_files.clone(),
         }));
         let finished = site.terraform(record, call, variables).await?;
-        if is_plan(finished.status) || !tries.again(record, "terraform plan", &finished).await {
+        if is_plan(finished.status) || !tries.again(record, "terraform plan", &finished).await? {
             break finished;
         }
     };

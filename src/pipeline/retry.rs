@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
+use super::failure::Failure;
 use super::record::Record;
 use super::terraform_step::Finished;
 use crate::terraform::diagnostics;
@@ -45,12 +46,15 @@ impl Tries {
     /// Two things pass: what the network or a registry did, at most twice; and the race in which
     /// a lock vanishes between Terraform's attempt to take it (412) and its look at the holder
     /// (404), in which Terraform fails at once in spite of `-lock-timeout` (1.11.4).
+    ///
+    /// # Errors
+    /// The run was interrupted while this waited.
     pub(super) async fn again(
         &mut self,
         record: &Record<'_>,
         command: &str,
         finished: &Finished,
-    ) -> bool {
+    ) -> Result<bool, Failure> {
         let found = &finished.diagnostics;
         let delay = if diagnostics::lock_vanished(found) {
             self.races += 1;
@@ -61,7 +65,9 @@ impl Tries {
         } else {
             None
         };
-        let Some(delay) = delay else { return false };
+        let Some(delay) = delay else {
+            return Ok(false);
+        };
         let what = found
             .first()
             .map_or("it failed", |first| first.summary.as_str());
@@ -70,8 +76,13 @@ impl Tries {
             delay.as_secs_f32()
         ));
         tokio::select! {
-            () = tokio::time::sleep(delay) => true,
-            () = record.ctx.signals.stopped() => false,
+            () = tokio::time::sleep(delay) => Ok(true),
+            () = record.ctx.signals.stopped() => Err(Failure {
+                diagnostics: found.clone(),
+                ..Failure::interrupted(format!(
+                    "`{command}` was not tried again: the run was interrupted"
+                ))
+            }),
         }
     }
 }

@@ -43,7 +43,7 @@ async fn validate_unit(record: &mut Record<'_>) -> Result<(), Failure> {
             cache.adopt(&data_dir)?;
             break;
         }
-        if !tries.again(record, "terraform init", &finished).await {
+        if !tries.again(record, "terraform init", &finished).await? {
             return Err(finished.failure("terraform init"));
         }
     }

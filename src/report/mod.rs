@@ -121,14 +121,14 @@ impl Builder {
             .collect();
     }
 
-    /// Lets all units fail for one reason, which stopped the command before a run.
-    pub fn all_failed(&mut self, units: Vec<(UnitId, Outcome)>, reason: &str) {
+    /// Lets all units end like this for one reason, which stopped the command before a run.
+    pub fn all_ended(&mut self, units: Vec<(UnitId, Outcome)>, result: UnitResult, reason: &str) {
         self.select(units.into_iter().map(|(unit, pending)| {
             let reason = Some(reason.to_owned());
             (
                 unit,
                 Outcome {
-                    result: UnitResult::Failed,
+                    result,
                     reason,
                     ..pending
                 },

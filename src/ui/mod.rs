@@ -42,6 +42,8 @@ pub struct Console {
     lines: lines::Lines,
     selected: Vec<UnitId>,
     outcomes: HashMap<UnitId, Outcome>,
+    /// A signal asked the run to end: nobody is asked anything any more.
+    interrupted: bool,
 }
 
 impl Console {
@@ -73,6 +75,7 @@ impl Console {
             lines: lines::Lines::new(options.quiet, options.verbose),
             selected: Vec::new(),
             outcomes: HashMap::new(),
+            interrupted: false,
         }
     }
 
@@ -87,6 +90,7 @@ impl Console {
             Event::UnitFinished { unit, outcome } => {
                 self.outcomes.insert(unit.clone(), (**outcome).clone());
             }
+            Event::Interrupted { .. } => self.interrupted = true,
             _ => {}
         }
         match event {
@@ -99,6 +103,10 @@ impl Console {
     }
 
     async fn ask(&mut self, ask: Ask, rest: &mut Events, held: &mut VecDeque<Event>) {
+        if self.interrupted {
+            let _ = ask.reply.send(false);
+            return;
+        }
         self.progress.hide();
         let mut answer = prompt::ask(&mut self.out, &ask.question, &ask.expects);
         let agreed = loop {
@@ -108,6 +116,7 @@ impl Console {
                     Some(event @ Event::Interrupted { .. }) => {
                         let text = self.lines.render(&event);
                         self.write(&format!("\n{text}"));
+                        self.interrupted = true;
                         break false;
                     }
                     Some(event) => held.push_back(event),

@@ -233,15 +233,48 @@ fn ctrl_c_at_a_question_is_no_answer() {
 }
 
 #[test]
-fn ctrl_c_at_the_question_for_a_bucket_is_no_answer_either() {
+fn ctrl_c_at_the_question_about_a_bucket_is_no_answer() {
     let test = TestEnvironment::new().environment("dev");
     let mut terminal = test.tfw(["plan", "dev"]).on_terminal();
     terminal.wait_for(YES);
     terminal.ctrl_c();
     terminal.exits(130);
     let report = test.kept_report();
-    let dev = the_unit(&report, "dev");
-    assert_eq!(dev["result"], "interrupted");
-    assert_eq!(dev["reason"], "not started: the run was interrupted");
+    assert_eq!(the_unit(&report, "dev")["result"], "interrupted");
     assert!(!test.bucket_exists("dev"));
+}
+
+#[test]
+fn ctrl_c_at_the_question_of_exec_is_no_answer() {
+    let test = protected_prod(TestEnvironment::offline());
+    let mut terminal = test
+        .tfw(["exec", "prod", "--", "taint", "terraform_data.this"])
+        .on_terminal();
+    terminal.wait_for("type its name to agree: ");
+    terminal.ctrl_c();
+    terminal.exits(130);
+    let report = test.kept_report();
+    assert_eq!(the_unit(&report, "prod")["result"], "interrupted");
+}
+
+#[test]
+fn after_ctrl_c_nobody_is_asked_and_no_bucket_is_made() {
+    for flags in [&[][..], &["--yes"]] {
+        let test = TestEnvironment::new().environment("dev");
+        let gate = test
+            .proxy()
+            .when(|request| request.operation() == "AssumeRole")
+            .times(1)
+            .hold();
+        let mut terminal = test.tfw(["plan", "dev"]).args(flags).on_terminal();
+        gate.wait_for_arrival();
+        terminal.ctrl_c();
+        terminal.wait_for("starting nothing new");
+        gate.open();
+        let screen = terminal.exits(130);
+        assert!(!screen.contains(YES), "{screen}");
+        let report = test.kept_report();
+        assert_eq!(the_unit(&report, "dev")["result"], "interrupted");
+        assert!(!test.bucket_exists("dev"));
+    }
 }

@@ -1,5 +1,9 @@
 //! What is tried again, how often, and what never is.
 
+use std::fs;
+
+use rustix::process::Signal;
+
 use crate::support::{TestEnvironment, fixtures, texts, the_unit};
 
 /// What Terraform 1.11.4 prints when a connection breaks under a plan or an apply.
@@ -110,4 +114,16 @@ fn an_apply_is_never_tried_again() {
         run.stdout
     );
     assert!(!run.stdout.contains("tried again"), "{}", run.stdout);
+}
+
+#[test]
+fn ctrl_c_before_the_second_try_is_no_failure() {
+    let test = TestEnvironment::offline().environment("dev");
+    breaking(&test, "plan", 3);
+    let plan = test.tfw(["plan", "dev", "--json"]).spawn();
+    plan.wait_for_output("is tried again in");
+    plan.signal(Signal::INT);
+    let report = plan.wait().exits(130).json();
+    assert_eq!(the_unit(&report, "dev")["result"], "interrupted");
+    assert_eq!(calls(&test), 1);
 }

@@ -202,3 +202,19 @@ fn whatever_signal_ends_tfw_the_child_gets_one_sigint() {
         assert_eq!(test.local_state("lab"), None);
     }
 }
+
+#[test]
+fn ctrl_c_while_terraform_says_its_version_is_an_interruption() {
+    let test = TestEnvironment::offline().environment("dev");
+    test.fake_terraform(&format!(
+        "[ \"$1\" = version ] && : > '{}' && exec sleep 60\nexec \"$REAL_TERRAFORM\" \"$@\"",
+        test.path("asked").display()
+    ));
+    let mut plan = test.tfw(["plan", "dev", "--json"]).spawn();
+    plan.wait_for_file(&test.path("asked"));
+    plan.signal(Signal::INT);
+    let report = plan.wait().exits(130).json();
+    assert_eq!(report["result"], "interrupted");
+    assert_eq!(report["exit_code"], 130);
+    assert_eq!(the_unit(&report, "dev")["result"], "interrupted");
+}
