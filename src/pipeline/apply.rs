@@ -156,9 +156,8 @@ async fn apply_one(approved: Approved<'_>) -> Outcome {
             Ok(finished) if finished.status.success() => StepState::Done,
             _ => StepState::Failed,
         };
-        ctx.run
-            .step(&unit.id, JournalStep::Apply, state, &json!({}))?;
         rescue_errored_state(&mut record);
+        record.step_ended(JournalStep::Apply, state);
         let finished = ran?;
         if finished.status.success() {
             match finished.lost {

@@ -130,8 +130,7 @@ pub(super) async fn run_init(
     } else {
         StepState::Failed
     };
-    ctx.run
-        .step(&unit.id, JournalStep::Init, state, &json!({}))?;
+    record.step_ended(JournalStep::Init, state);
     end?;
     // The init may have written the lock file, which is part of the fingerprint.
     Fingerprint::take(ctx, unit, module, &site.config).record(ctx, unit)?;

@@ -246,8 +246,7 @@ async fn run_plan(
     } else {
         StepState::Failed
     };
-    ctx.run
-        .step(&unit.id, JournalStep::Plan, state, &json!({}))?;
+    record.step_ended(JournalStep::Plan, state);
     Ok(finished)
 }
 

@@ -2,9 +2,12 @@
 
 use std::time::Instant;
 
+use serde_json::json;
+
 use super::Context;
 use super::failure::Failure;
 use crate::events::{Event, Phase};
+use crate::journal::{Step, StepState};
 use crate::model::{Changes, Diagnostic, InitRun, Outcome, Unit, UnitResult};
 
 /// The outcome of a unit in the making. Dropped unfinished it says nothing; every path ends in
@@ -66,6 +69,18 @@ impl<'c> Record<'c> {
             diagnostic: diagnostic.clone(),
         });
         self.outcome.diagnostics.push(diagnostic);
+    }
+
+    /// Notes the end of a step in the journal. Where that does not take it, a warning is all: what
+    /// the step left behind must be seen to now, and the journal says at least that it began.
+    pub(super) fn step_ended(&mut self, step: Step, state: StepState) {
+        let noted = self.ctx.run.step(&self.unit.id, step, state, &json!({}));
+        if let Err(error) = noted {
+            self.diagnostic(
+                Diagnostic::warning(error.to_string())
+                    .with_hint("check the free space and the permissions of that folder"),
+            );
+        }
     }
 
     /// Says that the unit has a log, and where.

@@ -147,3 +147,34 @@ exit $code
     );
     assert!(!test.path("environments/dev/terraform.tfstate").exists());
 }
+
+/// The disk is full when an apply ends that could not save its state: what to do about the state
+/// is worth more than the journal.
+#[test]
+fn a_full_disk_hides_no_state_that_waits_to_be_pushed() {
+    let test = TestEnvironment::offline().environment("dev");
+    test.tfw(["init", "dev"]).run().succeeds();
+    test.fake_terraform(
+        r#"
+if [ "$1" = apply ]; then
+  echo '{"@level":"error","@message":"","type":"diagnostic","diagnostic":{"severity":"error","summary":"no room for a state","detail":""}}'
+  echo '{}' > errored.tfstate
+  cat /dev/zero >> "$(echo ../.tfw/runs/*/journal.jsonl)" 2> /dev/null
+  exit 1
+fi
+exec "$REAL_TERRAFORM" "$@"
+"#,
+    );
+    let run = test
+        .tfw_with_disk("environments/.tfw", "400k", APPLY)
+        .run()
+        .exits(1);
+    assert_says(
+        &run,
+        &[
+            "error: no room for a state",
+            "Terraform could not save the state of `dev`; it is in `",
+            "warning: cannot write",
+        ],
+    );
+}
