@@ -21,7 +21,7 @@ use super::waves;
 use crate::events::Phase;
 use crate::journal::{FolderLock, Step as JournalStep, StepState};
 use crate::manifest::OrderMode;
-use crate::model::{Backend, Diagnostic, Outcome, UnitResult};
+use crate::model::{Backend, Diagnostic, Lock, Outcome, UnitResult};
 use crate::runner::{self, Node, Schedule};
 use crate::terraform::command;
 
@@ -120,8 +120,12 @@ pub(super) async fn apply_approved<'c>(ctx: &Context, approved: Vec<Approved<'c>
         .filter_map(|(ended, slot)| match (ended, slot.take()) {
             (runner::Ended::Finished(outcome), _) => outcome,
             (_, Some(unit)) => {
-                discard(unit.planned.plan.saved());
-                Some(unit.planned.record.finish(Err(Failure::not_started())))
+                let Planned {
+                    mut record, plan, ..
+                } = unit.planned;
+                discard(plan.saved());
+                record.plan_is_gone();
+                Some(record.finish(Err(Failure::not_started())))
             }
             (_, None) => None,
         })
@@ -173,8 +177,12 @@ async fn apply_one(approved: Approved<'_>) -> Outcome {
             }
             read_back(&mut record, &site).await
         } else {
-            let failure = finished.failure("terraform apply");
-            left_lock(&mut record, &site, &failure).await;
+            record.applied(finished.changes);
+            let mut failure = finished.failure("terraform apply");
+            // One that was held before is somebody else's, and told about already.
+            if failure.result != UnitResult::Locked {
+                failure.lock = left_lock(&mut record, &site).await.map(Box::new);
+            }
             Err(failure)
         }
     }
@@ -246,35 +254,36 @@ async fn read_back(record: &mut Record<'_>, site: &Initialised) -> Result<(), Fa
         }
         Err(error) => return Err(states::unreadable(&error)),
     }
-    warn_of_lock(record, site).await;
+    if let Some(lock) = left_lock(record, site).await {
+        record.locked(lock);
+    }
     Ok(())
 }
 
-/// After an apply that did not succeed: a lock that is left is named, with its way out.
-async fn left_lock(record: &mut Record<'_>, site: &Initialised, failure: &Failure) {
-    // One that was held before is somebody else's, and told about already.
-    if failure.result != UnitResult::Locked {
-        warn_of_lock(record, site).await;
-    }
-}
-
-async fn warn_of_lock(record: &mut Record<'_>, site: &Initialised) {
+/// After an apply: a lock that is left is named, with its way out.
+async fn left_lock(record: &mut Record<'_>, site: &Initialised) -> Option<Lock> {
     let unit = record.unit;
     match states::lock_holder(unit, site.backend().state_account()).await {
-        Ok(None) => {}
-        Ok(Some(lock)) => record.diagnostic(
-            Diagnostic::warning(format!(
-                "a state lock is left: {} by {} since {} (id {})",
-                lock.operation, lock.who, lock.created, lock.id
-            ))
-            .with_hint(format!(
-                "if nothing runs any more, `tfw exec {} -- force-unlock {}` releases it",
-                unit.id, lock.id
-            )),
-        ),
-        Err(failure) => record.diagnostic(Diagnostic::warning(format!(
-            "whether a state lock is left is not known: {}",
-            failure.reason
-        ))),
+        Ok(lock) => {
+            let lock = lock?;
+            record.diagnostic(
+                Diagnostic::warning(format!(
+                    "a state lock is left: {} by {} since {} (id {})",
+                    lock.operation, lock.who, lock.created, lock.id
+                ))
+                .with_hint(format!(
+                    "if nothing runs any more, `tfw exec {} -- force-unlock {}` releases it",
+                    unit.id, lock.id
+                )),
+            );
+            Some(lock)
+        }
+        Err(failure) => {
+            record.diagnostic(Diagnostic::warning(format!(
+                "whether a state lock is left is not known: {}",
+                failure.reason
+            )));
+            None
+        }
     }
 }

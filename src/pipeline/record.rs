@@ -8,7 +8,7 @@ use super::Context;
 use super::failure::Failure;
 use crate::events::{Event, Phase};
 use crate::journal::{Step, StepState};
-use crate::model::{Changes, Diagnostic, InitRun, Outcome, Unit, UnitResult};
+use crate::model::{Changes, Diagnostic, InitRun, Lock, Outcome, Unit, UnitResult};
 
 /// The outcome of a unit in the making. Dropped unfinished it says nothing; every path ends in
 /// [`Record::finish`].
@@ -104,6 +104,11 @@ impl<'c> Record<'c> {
     /// What was really done, as Terraform counts it at the end of an apply.
     pub(super) fn applied(&mut self, changes: Changes) {
         self.outcome.changes = Some(changes);
+    }
+
+    /// A lock is left behind.
+    pub(super) fn locked(&mut self, lock: Lock) {
+        self.outcome.lock = Some(lock);
     }
 
     /// The saved plan has been removed.

@@ -111,6 +111,7 @@ fn a_lock_that_an_apply_could_not_release_is_told_with_its_way_out() {
     assert_eq!(dev["result"], "failed");
     let told = texts(dev).join("\n");
     assert!(told.contains("warning: a state lock is left"), "{told}");
+    assert_eq!(dev["lock"]["id"], id);
     assert!(told.contains(id), "{told}");
     assert!(run.stderr.contains(id), "{}", run.stderr);
 

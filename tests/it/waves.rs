@@ -1,6 +1,6 @@
 //! Waves: what is planned, asked about and applied together, and what is not.
 
-use crate::support::{TestEnvironment, fixtures, the_unit};
+use crate::support::{TestEnvironment, fixtures, the_unit, wait_until};
 
 const YES: &str = "Only `yes` is taken as agreement: ";
 
@@ -144,4 +144,54 @@ fn fail_fast_asks_about_nothing_once_a_plan_has_failed() {
     let reason = the_unit(&report, "dev/a")["reason"].as_str().unwrap();
     assert!(reason.contains("--fail-fast"), "{reason}");
     assert_eq!(test.local_state("dev/a"), None);
+}
+
+#[test]
+fn a_failed_apply_counts_what_was_done() {
+    let test = TestEnvironment::offline();
+    let main = fixtures::local(&fixtures::builtin())
+        + r#"
+resource "terraform_data" "failing" {
+  depends_on = [terraform_data.this]
+
+  provisioner "local-exec" {
+    command = "exit 1"
+  }
+}
+"#;
+    let test = test.environment_with("dev", "", &main);
+    let report = test
+        .tfw(["apply", "dev", "--auto-approve", "--json"])
+        .run()
+        .exits(1)
+        .json();
+    let dev = the_unit(&report, "dev");
+    assert_eq!(dev["changes"]["add"], 1, "{dev:#}");
+}
+
+#[test]
+fn a_plan_that_was_never_applied_is_gone_and_named_nowhere() {
+    let test = TestEnvironment::offline()
+        .defaults("[defaults.backend]\ntype = \"local\"\n\n[terraform]\nparallelism = 1\n")
+        .environment_with(
+            "dev",
+            "[environments.dev.stacks.a]\n\n[environments.dev.stacks.b]\n",
+            "",
+        );
+    for stack in ["a", "b"] {
+        write(&test, stack, &fixtures::local(&fixtures::gated()));
+    }
+    let mut terminal = test.tfw(["apply", "dev"]).on_terminal();
+    terminal.wait_for(YES);
+    terminal.type_line("yes");
+    let started = test.path("environments/dev/a/started");
+    wait_until("the apply", || started.exists().then_some(()));
+    terminal.ctrl_c();
+    terminal.wait_for("starting nothing new");
+    test.write("environments/dev/a/finish", "");
+    terminal.exits(130);
+    let report = test.kept_report();
+    let b = the_unit(&report, "dev/b");
+    assert_eq!(b["reason"], "not started: the run was interrupted");
+    assert_eq!(b["plan_file"], serde_json::Value::Null);
 }
