@@ -63,9 +63,11 @@ impl GlobalArgs {
         }
     }
 
-    /// Whether somebody can be asked.
-    pub(super) fn interactive(&self) -> bool {
-        !self.no_input && io::stdin().is_terminal() && io::stderr().is_terminal()
+    /// Whether somebody can be asked: who answers must see what is asked about, and that is on
+    /// stdout unless the command `yields_stdout`.
+    pub(super) fn interactive(&self, yields_stdout: bool) -> bool {
+        let sees = self.json || yields_stdout || io::stdout().is_terminal();
+        !self.no_input && sees && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 }
 

@@ -95,7 +95,7 @@ impl<'a> Frame<'a> {
             auto_approve: self.auto_approve,
             approved: settings.approved(&self.consent.approve)?,
             new_states: settings.new_states(&self.new_state)?,
-            interactive: self.global.interactive(),
+            interactive: self.global.interactive(self.yields_stdout),
         };
         let binary = settings.binary()?;
         let parallelism = settings.parallelism();

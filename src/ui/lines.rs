@@ -23,6 +23,8 @@ pub(super) struct Lines {
     quiet: bool,
     verbose: bool,
     width: usize,
+    /// Plans that were not shown, of units that have not ended: somebody may be asked about them.
+    unseen: Vec<(UnitId, String)>,
 }
 
 impl Lines {
@@ -31,7 +33,15 @@ impl Lines {
             quiet,
             verbose,
             width: 0,
+            unseen: Vec::new(),
         }
+    }
+
+    /// The plans that nobody has seen yet: nobody is asked about what was not shown, however quiet
+    /// it is to be.
+    pub(super) fn unseen_plans(&mut self) -> String {
+        let plans = std::mem::take(&mut self.unseen);
+        plans.into_iter().map(|(_, plan)| plan).collect()
     }
 
     /// The lines of one event, each with its newline; empty when there is nothing to show.
@@ -58,7 +68,23 @@ impl Lines {
                 self.prefixed(unit.as_ref(), diagnostic_lines(diagnostic))
             }
             Event::Interrupted { message } => format!("{YELLOW}{message}{YELLOW:#}\n"),
-            Event::UnitFinished { unit, outcome } => self.finished(unit, outcome),
+            Event::UnitFinished { unit, outcome } => {
+                self.unseen.retain(|(planned, _)| planned != unit);
+                self.finished(unit, outcome)
+            }
+            Event::Planned {
+                unit,
+                changes,
+                resources,
+                outputs,
+            } => {
+                let plan = self.planned(unit, *changes, resources, outputs);
+                if self.quiet {
+                    self.unseen.push((unit.clone(), plan));
+                    return String::new();
+                }
+                plan
+            }
             _ if self.quiet => String::new(),
             Event::Phase { unit, phase } => match phase {
                 Phase::Credentials | Phase::Backend | Phase::Output if !self.verbose => {
@@ -72,12 +98,6 @@ impl Lines {
                 action,
                 progress,
             } => self.resource(unit, address, action, progress),
-            Event::Planned {
-                unit,
-                changes,
-                resources,
-                outputs,
-            } => self.planned(unit, *changes, resources, outputs),
             Event::Note { unit, message } => self.prefixed(unit.as_ref(), [message.clone()]),
             Event::Detail { unit, message } if self.verbose => {
                 self.prefixed(unit.as_ref(), [format!("{DIM}{message}{DIM:#}")])

@@ -107,6 +107,8 @@ impl Console {
             let _ = ask.reply.send(false);
             return;
         }
+        let plans = self.lines.unseen_plans();
+        self.write(&plans);
         self.progress.hide();
         let mut answer = prompt::ask(&mut self.out, &ask.question, &ask.expects);
         let agreed = loop {

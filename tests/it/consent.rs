@@ -278,3 +278,39 @@ fn after_ctrl_c_nobody_is_asked_and_no_bucket_is_made() {
         assert!(!test.bucket_exists("dev"));
     }
 }
+
+#[test]
+fn a_plan_is_shown_to_whoever_is_asked_about_it() {
+    let test = TestEnvironment::offline().environment("dev");
+    let mut terminal = test.tfw(["apply", "dev", "--quiet"]).on_terminal();
+    let shown = terminal.wait_for(YES);
+    assert!(shown.contains("+ terraform_data.this"), "{shown}");
+    terminal.type_line("no");
+    terminal.exits(4);
+
+    // Nobody is asked about what only a file has seen.
+    let file = test.path("shown");
+    let screen = test
+        .tfw(["apply", "dev"])
+        .on_terminal_but_stdout(&file)
+        .exits(4);
+    assert!(!screen.contains(YES), "{screen}");
+    let shown = test.read("shown");
+    assert!(shown.contains("`--auto-approve` agrees"), "{shown}");
+    // With a document on stdout, all that is for people is on stderr, and so is the question.
+    let mut terminal = test
+        .tfw(["apply", "dev", "--json"])
+        .on_terminal_but_stdout(&file);
+    terminal.wait_for(YES);
+    terminal.type_line("yes");
+    terminal.exits(0);
+    // Nor is there anybody to show a plan to.
+    let main = test.read("environments/dev/main.tf");
+    let main = main.replace("\"hello\"", "\"good evening\"");
+    test.write("environments/dev/main.tf", &main);
+    let run = test
+        .tfw(["apply", "dev", "--quiet", "--auto-approve"])
+        .run()
+        .succeeds();
+    assert_eq!(run.stdout, "");
+}

@@ -113,6 +113,13 @@ impl TestCommand {
     pub(crate) fn on_terminal(self) -> Terminal {
         Terminal::start(self.command.into(), self.line)
     }
+
+    /// The same, with its standard output in a file.
+    #[track_caller]
+    pub(crate) fn on_terminal_but_stdout(self, file: &Path) -> Terminal {
+        let command = pty_process::blocking::Command::from(self.command);
+        Terminal::start(command.stdout(File::create(file).unwrap()), self.line)
+    }
 }
 
 impl Running {
