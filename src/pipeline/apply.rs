@@ -19,7 +19,7 @@ use super::states;
 use super::terraform_step::Call;
 use super::waves;
 use crate::events::Phase;
-use crate::journal::{FolderLock, Step as JournalStep, StepState};
+use crate::journal::{Step as JournalStep, StepState};
 use crate::manifest::OrderMode;
 use crate::model::{Backend, Diagnostic, Lock, Outcome, UnitResult};
 use crate::runner::{self, Node, Schedule};
@@ -142,13 +142,11 @@ async fn apply_one(approved: Approved<'_>) -> Outcome {
     record.resume();
     let end = async {
         let (ctx, unit) = (record.ctx, record.unit);
-        let _turn = FolderLock::acquire(ctx.run.tfw(), &unit.folder, || {
-            record.note("waits for another apply in the same root module");
-        })
-        .await?;
-        if ctx.signals.is_stopping() {
-            return Err(Failure::not_started());
-        }
+        let _turn = ctx
+            .lock_folder(&unit.folder, || {
+                record.note("waits for another apply in the same root module");
+            })
+            .await?;
         guards::errored_state(ctx, unit)?;
         record.phase(Phase::Apply);
         let begun = json!({ "plan": ctx.shown(plan.saved().path()) });

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use crate::credentials::Sessions;
 use crate::env_vars::EnvSnapshot;
 use crate::events::Emitter;
-use crate::journal::Run;
+use crate::journal::{FolderLock, Run};
 use crate::model::{Project, Unit};
 use crate::process::Signals;
 use crate::terraform::Terraform;
 
 use super::Consent;
+use super::failure::Failure;
 
 /// One run: what was asked, and the means to do it.
 #[derive(Debug)]
@@ -53,6 +54,22 @@ impl Context {
             .unwrap_or(path)
             .display()
             .to_string()
+    }
+
+    /// Takes the lock of a folder; calls `waiting` once when somebody else has it.
+    ///
+    /// # Errors
+    /// The lock file cannot be made, or the run is being stopped.
+    pub(super) async fn lock_folder(
+        &self,
+        folder: &Path,
+        waiting: impl FnOnce(),
+    ) -> Result<FolderLock, Failure> {
+        tokio::select! {
+            biased;
+            () = self.signals.stopped() => Err(Failure::not_started()),
+            lock = FolderLock::acquire(self.run.tfw(), folder, waiting) => Ok(lock?),
+        }
     }
 
     /// `TF_DATA_DIR` of a unit: the ordinary `.terraform`, or one of its own where several units

@@ -15,7 +15,7 @@ use super::inputs::{self, Missing};
 use super::preflight::{self, Checked, Intent, Work};
 use super::record::Record;
 use super::terraform_step::{self, Surroundings, Variables};
-use crate::journal::{FolderLock, Step as JournalStep, StepState};
+use crate::journal::{Step as JournalStep, StepState};
 use crate::process::{Foreground, Forward, SpawnError};
 
 /// Subcommands that read: they need no name of a protected environment.
@@ -188,10 +188,11 @@ async fn run(record: &mut Record<'_>, site: &Initialised, command: &Exec) -> Res
     let _turn = if command.reads() {
         None
     } else {
-        let turn = FolderLock::acquire(ctx.run.tfw(), &unit.folder, || {
-            record.note("waits for an apply in the same root module");
-        })
-        .await?;
+        let turn = ctx
+            .lock_folder(&unit.folder, || {
+                record.note("waits for an apply in the same root module");
+            })
+            .await?;
         // `state push errored.tfstate` is the way out of it.
         if matches!(command.subcommand(), "apply" | "destroy" | "refresh") {
             guards::errored_state(ctx, unit)?;
@@ -243,8 +244,7 @@ async fn run(record: &mut Record<'_>, site: &Initialised, command: &Exec) -> Res
     if !waits_already {
         rescue_errored_state(record);
     }
-    ctx.run
-        .step(&unit.id, JournalStep::Exec, state, &json!({}))?;
+    record.step_ended(JournalStep::Exec, state);
     Ok(status.shell_code())
 }
 

@@ -59,13 +59,14 @@ pub(super) async fn choose(ctx: &Context, unit: &Unit) -> Result<PluginCache, Fa
     if lock_file.is_installed_in(&shared) {
         return Ok(PluginCache::Warm(shared));
     }
-    let turn = FolderLock::acquire(ctx.run.tfw(), &shared, || {
-        ctx.events.detail(
-            Some(&unit.id),
-            "waits for another unit that fills the plugin cache",
-        );
-    })
-    .await?;
+    let turn = ctx
+        .lock_folder(&shared, || {
+            ctx.events.detail(
+                Some(&unit.id),
+                "waits for another unit that fills the plugin cache",
+            );
+        })
+        .await?;
     if lock_file.is_installed_in(&shared) {
         return Ok(PluginCache::Warm(shared));
     }

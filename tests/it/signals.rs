@@ -218,3 +218,24 @@ fn ctrl_c_while_terraform_says_its_version_is_an_interruption() {
     assert_eq!(report["exit_code"], 130);
     assert_eq!(the_unit(&report, "dev")["result"], "interrupted");
 }
+
+#[test]
+fn ctrl_c_ends_the_wait_for_a_turn_in_a_folder() {
+    let test = TestEnvironment::offline().blue_and_green(&fixtures::local(&fixtures::gated()));
+    for stack in ["blue", "green"] {
+        let keys = format!("[environments.dev.stacks.{stack}]\n");
+        let path = format!("{keys}backend = {{ options = {{ path = \"{stack}.tfstate\" }} }}\n");
+        let manifest = test.read("environments/tfw.toml").replace(&keys, &path);
+        test.write("environments/tfw.toml", &manifest);
+    }
+    let mut apply = test
+        .tfw(["apply", "dev", "--auto-approve", "--json"])
+        .spawn();
+    apply.wait_for_file(&test.path("app/started"));
+    apply.wait_for_output("waits for another apply in the same root module");
+    apply.signal(Signal::INT);
+    // The other one is still at work.
+    apply.wait_for_output("interrupted: not started: the run was interrupted");
+    test.write("app/finish", "");
+    apply.wait().exits(130);
+}
