@@ -1,7 +1,5 @@
 //! What is tried again, how often, and what never is.
 
-use std::fs;
-
 use rustix::process::Signal;
 
 use crate::support::{TestEnvironment, fixtures, texts, the_unit};
