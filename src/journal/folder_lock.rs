@@ -2,13 +2,16 @@
 //!
 //! Terraform writes `errored.tfstate` into its working directory when it cannot save a state;
 //! two applies in one folder would overwrite each other's. The lock holds between the units of a
-//! run and between runs, since each holder opens the file itself.
+//! run and between runs, since each holder opens the file itself. It dies with tfw while the
+//! Terraform that tfw started goes on, so the file names that process, and whoever comes next waits
+//! for it too.
 
 use std::fmt::Write as _;
-use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::{Pid, test_kill_process};
 use sha2::{Digest, Sha256};
 
 use super::{JournalError, TfwFolder, append_private, make_private_folder};
@@ -20,6 +23,7 @@ const POLL: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct FolderLock {
     _file: File,
+    path: PathBuf,
 }
 
 impl FolderLock {
@@ -34,6 +38,10 @@ impl FolderLock {
     ) -> Result<Self, JournalError> {
         let folder = tfw.cache().join("locks");
         make_private_folder(&folder)?;
+        // One lock for one folder, however its path is written.
+        let root_module = &root_module
+            .canonicalize()
+            .unwrap_or_else(|_| root_module.to_owned());
         let digest = Sha256::digest(root_module.as_os_str().as_encoded_bytes());
         let name = digest.iter().take(8).fold(String::new(), |mut name, byte| {
             let _ = write!(name, "{byte:02x}");
@@ -44,18 +52,54 @@ impl FolderLock {
         let mut waiting = Some(waiting);
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) => {
-                    if let Some(waiting) = waiting.take() {
-                        waiting();
-                    }
-                    tokio::time::sleep(POLL).await;
+                Ok(()) if works_on(&path, root_module) => {
+                    // Whoever waits beside this one takes the same look.
+                    file.unlock()
+                        .map_err(|source| JournalError::new("unlock", &path, source))?;
                 }
+                Ok(()) => return Ok(Self { _file: file, path }),
+                Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(source)) => {
                     return Err(JournalError::new("lock", &path, source));
                 }
             }
+            if let Some(waiting) = waiting.take() {
+                waiting();
+            }
+            tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// Writes down which process works under this lock. One that cannot be written down works all
+    /// the same; then only tfw's own death would let another one in.
+    pub fn names(path: &Path, worker: u32) {
+        let _ = fs::write(path, worker.to_string());
+    }
+
+    /// The lock's file, for [`FolderLock::names`].
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Whether the process that a lock file names still works in the root module: a Terraform whose
+/// tfw has died.
+fn works_on(lock: &Path, root_module: &Path) -> bool {
+    let worker = fs::read_to_string(lock)
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    let Some(worker) = worker.and_then(Pid::from_raw) else {
+        return false;
+    };
+    if test_kill_process(worker).is_err() {
+        return false;
+    }
+    // The number may be another process's by now; Linux tells where that one works.
+    match fs::read_link(format!("/proc/{}/cwd", worker.as_raw_nonzero())) {
+        Ok(folder) => root_module
+            .canonicalize()
+            .is_ok_and(|module| module == folder),
+        Err(_) => !Path::new("/proc/self").exists(),
     }
 }
 

@@ -142,7 +142,7 @@ async fn apply_one(approved: Approved<'_>) -> Outcome {
     record.resume();
     let end = async {
         let (ctx, unit) = (record.ctx, record.unit);
-        let _turn = ctx
+        let turn = ctx
             .lock_folder(&unit.folder, || {
                 record.note("waits for another apply in the same root module");
             })
@@ -152,7 +152,7 @@ async fn apply_one(approved: Approved<'_>) -> Outcome {
         let begun = json!({ "plan": ctx.shown(plan.saved().path()) });
         ctx.run
             .step(&unit.id, JournalStep::Apply, StepState::Begun, &begun)?;
-        let call = Call::new(command::apply(plan.saved().path(), unit.lock_timeout));
+        let call = Call::new(command::apply(plan.saved().path(), unit.lock_timeout)).under(&turn);
         let ran = site.terraform(&mut record, call, &variables).await;
         let state = match &ran {
             Ok(finished) if finished.status.success() => StepState::Done,

@@ -35,6 +35,9 @@ pub(super) async fn prepare(
     records: &[&Record<'_>],
     absent: Absent,
 ) -> Vec<Result<SafeBackend, Failure>> {
+    for record in records {
+        record.phase(Phase::Credentials);
+    }
     let mut prepared: Vec<Result<SafeBackend, Failure>> =
         join_all(records.iter().map(|record| verify(record))).await;
     let failures = buckets::ensure(records, &prepared, absent).await;
@@ -46,7 +49,6 @@ pub(super) async fn prepare(
 
 /// The credentials of one unit, each proven to be of the account that the manifest names.
 pub(super) async fn verify(record: &Record<'_>) -> Result<SafeBackend, Failure> {
-    record.phase(Phase::Credentials);
     let sessions = &record.ctx.sessions;
     let account = sessions
         .verify(record.unit)

@@ -18,7 +18,7 @@ use crate::terraform::Recorded;
 /// # Errors
 /// A refusal with a hint, or a failure where the root module cannot be read.
 pub(super) fn check(ctx: &Context, unit: &Unit) -> Result<RootModule, Failure> {
-    let module = RootModule::read(&unit.folder).map_err(|error| unreadable(ctx, &error))?;
+    let module = RootModule::read(&unit.folder).map_err(|error| unreadable(ctx, unit, &error))?;
     backend_block(ctx, unit, &module)?;
     if !matches!(unit.backend, Backend::Local(_)) {
         local_state(ctx, unit)?;
@@ -45,7 +45,7 @@ pub(super) fn errored_state(ctx: &Context, unit: &Unit) -> Result<(), Failure> {
     ))
 }
 
-fn unreadable(ctx: &Context, error: &ReadError) -> Failure {
+fn unreadable(ctx: &Context, unit: &Unit, error: &ReadError) -> Failure {
     let mut diagnostic = Diagnostic::error(error.to_string());
     if let ReadError::Syntax {
         file,
@@ -56,7 +56,7 @@ fn unreadable(ctx: &Context, error: &ReadError) -> Failure {
         diagnostic = Diagnostic::error(format!("the root module is not valid: {message}"))
             .at(ctx.shown(file), Some(*line));
     }
-    Failure::failed(diagnostic.with_hint("`terraform validate` in that folder may say more"))
+    Failure::failed(diagnostic.with_hint(format!("`tfw validate {}` may say more", unit.id)))
 }
 
 fn backend_block(ctx: &Context, unit: &Unit, module: &RootModule) -> Result<(), Failure> {

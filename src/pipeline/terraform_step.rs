@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::record::Record;
 use crate::aws::VerifiedAccount;
 use crate::events::Event;
-use crate::journal::{JournalError, append_private};
+use crate::journal::{FolderLock, JournalError, append_private};
 use crate::model::{Backend, Changes, Diagnostic, Region, Severity, Unit, UnitResult};
 use crate::process::{self, Exit, Output, SpawnError, Spec, Status};
 use crate::terraform::{
@@ -26,6 +26,7 @@ use crate::terraform::{
 pub(super) struct Call {
     arguments: Vec<OsString>,
     private: bool,
+    lock: Option<PathBuf>,
 }
 
 impl Call {
@@ -34,7 +35,15 @@ impl Call {
         Self {
             arguments,
             private: false,
+            lock: None,
         }
+    }
+
+    /// Names the process in the lock under which it works, should tfw die before it.
+    #[must_use]
+    pub(super) fn under(mut self, lock: &FolderLock) -> Self {
+        self.lock = Some(lock.path().to_owned());
+        self
     }
 
     /// Keeps its stdout out of every file: it holds values.
@@ -170,7 +179,12 @@ pub(super) async fn run(
         stderr: Output::Log(log.clone()),
     };
     let mut reader = OutputReader::new(&ctx.shown(&unit.folder));
-    let exit = process::run(spec, &ctx.signals, |line| {
+    let note_worker = |id| {
+        if let Some(lock) = &call.lock {
+            FolderLock::names(lock, id);
+        }
+    };
+    let exit = process::run_known(spec, &ctx.signals, note_worker, |line| {
         let unit = &unit.id;
         match reader.line(line) {
             Some(Fact::Resource {

@@ -96,6 +96,19 @@ impl fmt::Debug for Captured {
 pub async fn run(
     spec: Spec,
     signals: &Signals,
+    on_line: impl FnMut(&str),
+) -> Result<Exit, SpawnError> {
+    run_known(spec, signals, |_| {}, on_line).await
+}
+
+/// As [`run`]; gives `on_start` the child's process id.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_known(
+    spec: Spec,
+    signals: &Signals,
+    on_start: impl FnOnce(u32),
     mut on_line: impl FnMut(&str),
 ) -> Result<Exit, SpawnError> {
     let name = spec.program.to_string_lossy().into_owned();
@@ -116,6 +129,9 @@ pub async fn run(
         .stderr(stderr.stdio().map_err(|error| error.of(&name))?)
         .spawn()
         .map_err(|source| SpawnError::from_spawn(spec.program.as_os_str(), &spec.folder, source))?;
+    if let Some(id) = child.id() {
+        on_start(id);
+    }
     let mut leash = child.id().and_then(Leash::new);
 
     let mut interval = SOON;

@@ -25,7 +25,7 @@ mod tail;
 
 use crate::model::describe_io;
 
-pub use child::{Captured, Exit, Output, Spec, run};
+pub use child::{Captured, Exit, Output, Spec, run, run_known};
 pub use escalation::Signal;
 pub use foreground::{Foreground, Forward};
 pub use signals::{SignalSource, Signals};

@@ -1,5 +1,7 @@
 //! Several units that share one root module.
 
+use rustix::process::Signal;
+
 use crate::support::{TestEnvironment, fixtures, the_unit};
 
 #[test]
@@ -30,4 +32,28 @@ fn units_of_one_root_module_keep_apart() {
     test.tfw(["plan", "dev", "--detailed-exitcode"])
         .run()
         .succeeds();
+}
+
+#[test]
+fn an_apply_waits_for_one_whose_tfw_was_killed() {
+    let test = TestEnvironment::new().blue_and_green(&fixtures::gated());
+    let mut first = test
+        .tfw(["apply", "dev/blue", "--yes", "--auto-approve"])
+        .spawn();
+    first.wait_for_file(&test.path("app/started"));
+    first.signal(Signal::KILL);
+    first.wait().exits(137);
+
+    let second = test.tfw(["apply", "dev/green", "--auto-approve"]).spawn();
+    second.wait_for_output("waits for another apply in the same root module");
+    assert_eq!(test.object("dev", "blue/terraform.tfstate"), None);
+    test.write("app/finish", "");
+    second.wait().succeeds();
+    for name in ["blue", "green"] {
+        let key = format!("{name}/terraform.tfstate");
+        assert!(
+            test.object("dev", &key).unwrap().contains("terraform_data"),
+            "{key}"
+        );
+    }
 }
