@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use super::failure::Failure;
 use crate::model::{Backend, Diagnostic, Unit};
-use crate::root_module::{ReadError, RootModule};
-use crate::terraform::Recorded;
+use crate::root_module::{BackendBlock, ReadError, RootModule};
+use crate::terraform::{Recorded, foreign_arguments};
 
 /// Looks at a root module and what `.terraform` records before any init.
 ///
@@ -72,7 +72,7 @@ fn backend_block(ctx: &Context, unit: &Unit, module: &RootModule) -> Result<(), 
         ));
     }
     match &module.backend {
-        Some(block) if block.kind == kind => Ok(()),
+        Some(block) if block.kind == kind => backend_arguments(ctx, unit, block),
         Some(block) => Err(Failure::refused(
             Diagnostic::error(format!(
                 "`{folder}` has a backend block of type `{}`, and the manifest says `{kind}`",
@@ -101,6 +101,29 @@ fn backend_block(ctx: &Context, unit: &Unit, module: &RootModule) -> Result<(), 
                 )),
         )),
     }
+}
+
+/// What the block says by itself is Terraform's to obey, and unknown to tfw.
+fn backend_arguments(ctx: &Context, unit: &Unit, block: &BackendBlock) -> Result<(), Failure> {
+    let foreign = foreign_arguments(&block.arguments, &unit.backend).map_err(|error| {
+        Failure::failed(Diagnostic::error(error.to_string()).with_hint(error.hint()))
+    })?;
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::refused(
+        Diagnostic::error(format!(
+            "the backend block of `{}` sets `{}` otherwise than the manifest",
+            ctx.shown(&unit.folder),
+            foreign.join("`, `")
+        ))
+        .with_detail("tfw would look for the state at another place, or in another name")
+        .with_hint(format!(
+            "remove it from the block; where it is right, say it in `backend` of `{}` in the manifest",
+            unit.id
+        ))
+        .at(ctx.shown(&block.location.file), Some(block.location.line)),
+    ))
 }
 
 /// A local state beside a remote backend: the state was never migrated.

@@ -108,7 +108,7 @@ impl File<'_> {
                     part.backend = Some(BackendBlock {
                         kind: kind.to_owned(),
                         location: self.location(&block.ident),
-                        literals: literals(&block.body),
+                        arguments: arguments(&block.body),
                     });
                 }
                 "cloud" => part.cloud = Some(self.location(&block.ident)),
@@ -183,18 +183,19 @@ fn canonical(expression: &Expression) -> String {
     }
 }
 
-/// The attributes of a body that are plain values; nested blocks become objects.
-fn literals(body: &Body) -> Map<String, Value> {
+/// The attributes of a body: their values where they are plain, else the text of the expression;
+/// nested blocks become objects.
+fn arguments(body: &Body) -> Map<String, Value> {
     let mut values = Map::new();
     for attribute in body.attributes() {
-        if let Some(value) = literal(&attribute.value) {
-            values.insert(attribute.key.to_string(), value);
-        }
+        let value = literal(&attribute.value)
+            .unwrap_or_else(|| Value::String(attribute.value.to_string().trim().to_owned()));
+        values.insert(attribute.key.to_string(), value);
     }
     for block in body.blocks() {
         values.insert(
             block.ident.to_string(),
-            Value::Object(literals(&block.body)),
+            Value::Object(arguments(&block.body)),
         );
     }
     values

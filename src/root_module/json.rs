@@ -81,7 +81,7 @@ impl File<'_> {
             part.backend = Some(BackendBlock {
                 kind: kind.clone(),
                 location: locate(self.path, self.text, "backend"),
-                literals: backend.clone(),
+                arguments: backend.clone(),
             });
         }
         if body.contains_key("cloud") {

@@ -43,8 +43,8 @@ pub struct BackendBlock {
     pub kind: String,
     /// Where the block begins.
     pub location: Location,
-    /// Those of its attributes that are plain values.
-    pub literals: Map<String, Value>,
+    /// What stands in it: plain values, and the text of any other expression.
+    pub arguments: Map<String, Value>,
 }
 
 /// A `variable` block.

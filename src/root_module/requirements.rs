@@ -18,9 +18,9 @@ impl RootModule {
         let mut text = String::new();
         if let Some(backend) = &self.backend {
             line(&mut text, "backend", &backend.kind);
-            let mut literals: Vec<_> = backend.literals.iter().collect();
-            literals.sort_unstable_by_key(|(name, _)| *name);
-            for (name, value) in literals {
+            let mut arguments: Vec<_> = backend.arguments.iter().collect();
+            arguments.sort_unstable_by_key(|(name, _)| *name);
+            for (name, value) in arguments {
                 line(&mut text, "  argument", &format!("{name} = {value}"));
             }
         }

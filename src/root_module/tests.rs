@@ -33,15 +33,18 @@ terraform {
 "#;
 
 #[test]
-fn a_backend_block_is_read_with_its_place_and_its_literals() {
+fn a_backend_block_is_read_with_its_place_and_its_arguments() {
     let module = read(&[("main.tf", BACKEND)]);
     let backend = module.backend.expect("a backend block");
     assert_eq!(backend.kind, "s3");
     assert_eq!(backend.location.line, 5);
     assert!(backend.location.file.ends_with("main.tf"));
     assert_eq!(
-        Value::Object(backend.literals),
-        json!({"key": "x", "encrypt": true, "endpoints": {"s3": "http://localhost"}})
+        Value::Object(backend.arguments),
+        json!({
+            "key": "x", "encrypt": true, "bucket": "var.bucket",
+            "endpoints": {"s3": "http://localhost"},
+        })
     );
     assert_eq!(module.required_version, ["~> 1.11"]);
 }

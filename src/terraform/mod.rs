@@ -4,6 +4,7 @@
 //! files that go in, and lines and documents that come out. OpenTofu is the same, but where said.
 
 mod attributes;
+mod backend_block;
 pub mod backend_config;
 mod binary;
 pub mod command;
@@ -24,6 +25,7 @@ use semver::Version;
 use crate::env_vars::EnvSnapshot;
 use crate::process::Signals;
 
+pub use backend_block::foreign_arguments;
 pub use binary::{Binary, BinaryError, Flavour};
 pub use constraint::{Constraint, InvalidConstraint, VersionRefused};
 pub use environment::{

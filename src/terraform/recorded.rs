@@ -248,7 +248,7 @@ impl fmt::Debug for RecordedBackend {
 
 /// A value for comparison and for people; nothing for what was not given, which Terraform records
 /// as `null`, also inside of objects.
-fn shown(value: &Value) -> Option<String> {
+pub(super) fn shown(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),

@@ -148,6 +148,64 @@ fn the_backend_block_must_be_there_and_of_the_right_type() {
 }
 
 #[test]
+fn the_backend_block_must_not_say_where_or_as_whom_by_itself() {
+    let main = fixtures::builtin();
+    let account = "arn:aws:iam::999999999999:role/Other";
+    for (arguments, words) in [
+        (
+            format!("assume_role = {{ role_arn = \"{account}\" }}"),
+            "the backend block of `dev` sets `assume_role` otherwise",
+        ),
+        (
+            "workspace_key_prefix = \"ws\"".to_owned(),
+            "sets `workspace_key_prefix` otherwise",
+        ),
+        (
+            "bucket = \"acme-${\"else\"}\"".to_owned(),
+            "sets `bucket` otherwise",
+        ),
+    ] {
+        let block = format!("backend \"s3\" {{\n    {arguments}\n  }}\n");
+        let main = main.replace("backend \"s3\" {}\n", &block);
+        let test = TestEnvironment::new().environment_with("dev", "", &main);
+        assert_refused(
+            &test,
+            &[words, "at dev/main.tf:2", "hint: remove it from the block"],
+        );
+        assert!(test.proxy().requests().is_empty(), "nobody was asked");
+    }
+
+    // What the manifest says too may stand there.
+    let same = "backend \"s3\" {\n    region  = \"eu-central-1\"\n    encrypt = true\n  }\n";
+    let test = TestEnvironment::new().environment_with(
+        "dev",
+        "",
+        &main.replace("backend \"s3\" {}\n", same),
+    );
+    test.tfw(APPLY).run().succeeds();
+}
+
+#[test]
+fn a_local_state_is_where_the_manifest_says_or_nothing_is_applied() {
+    let main = fixtures::local(&fixtures::builtin()).replace(
+        "backend \"local\" {}",
+        "backend \"local\" {\n    path = \"elsewhere\"\n  }",
+    );
+    let test = TestEnvironment::offline().environment_with("dev", "", &main);
+    let refused = test.tfw(APPLY).run().exits(4);
+    refused.says("the backend block of `dev` sets `path` otherwise than the manifest");
+    assert!(!test.path("environments/dev/elsewhere").exists());
+
+    let test = TestEnvironment::offline().environment_with(
+        "dev",
+        "backend.options = { path = \"elsewhere\" }",
+        &main,
+    );
+    test.tfw(APPLY).run().succeeds();
+    assert!(test.path("environments/dev/elsewhere").exists());
+}
+
+#[test]
 fn a_local_state_beside_a_remote_backend_is_refused() {
     let test = TestEnvironment::new().environment("dev");
     for file in [
