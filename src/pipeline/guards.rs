@@ -7,11 +7,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value};
+
 use super::Context;
 use super::failure::Failure;
 use crate::model::{Backend, Diagnostic, Unit};
 use crate::root_module::{BackendBlock, ReadError, RootModule};
-use crate::terraform::{Recorded, foreign_arguments};
+use crate::terraform::{Recorded, backend_config, foreign_arguments};
 
 /// Looks at a root module and what `.terraform` records before any init.
 ///
@@ -103,11 +105,16 @@ fn backend_block(ctx: &Context, unit: &Unit, module: &RootModule) -> Result<(), 
     }
 }
 
+/// The arguments that the manifest gives the unit's backend.
+pub(super) fn arguments(unit: &Unit) -> Result<Map<String, Value>, Failure> {
+    backend_config::arguments(&unit.backend).map_err(|error| {
+        Failure::failed(Diagnostic::error(error.to_string()).with_hint(error.hint()))
+    })
+}
+
 /// What the block says by itself is Terraform's to obey, and unknown to tfw.
 fn backend_arguments(ctx: &Context, unit: &Unit, block: &BackendBlock) -> Result<(), Failure> {
-    let foreign = foreign_arguments(&block.arguments, &unit.backend).map_err(|error| {
-        Failure::failed(Diagnostic::error(error.to_string()).with_hint(error.hint()))
-    })?;
+    let foreign = foreign_arguments(&block.arguments, &unit.backend, &arguments(unit)?);
     if foreign.is_empty() {
         return Ok(());
     }

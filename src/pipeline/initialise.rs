@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::SafeBackend;
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
+use super::guards;
 use super::order;
 use super::plugin_cache;
 use super::preflight::{self, Intent, Work};
@@ -19,7 +20,7 @@ use crate::events::Phase;
 use crate::journal::{
     JournalError, Step as JournalStep, StepState, make_private_folder, write_private,
 };
-use crate::model::{Diagnostic, InitRun, Unit};
+use crate::model::{InitRun, Unit};
 use crate::root_module::RootModule;
 use crate::terraform::command::{self, Init, InitBackend};
 use crate::terraform::{Recorded, backend_config};
@@ -153,6 +154,7 @@ struct Site {
     data_dir: PathBuf,
     backend_config: PathBuf,
     config: String,
+    arguments: Option<Map<String, Value>>,
 }
 
 impl Site {
@@ -160,16 +162,17 @@ impl Site {
         let (ctx, unit) = (record.ctx, record.unit);
         // Without a block in the root module there is nothing that Terraform could configure: the
         // guards let that pass for the local backend's defaults alone.
-        let config = match module.backend {
-            Some(_) => backend_config::render(&unit.backend).map_err(|error| {
-                Failure::failed(Diagnostic::error(error.to_string()).with_hint(error.hint()))
-            })?,
-            None => String::new(),
+        let arguments = match module.backend {
+            Some(_) => Some(guards::arguments(unit)?),
+            None => None,
         };
         Ok(Self {
             data_dir: ctx.data_dir(unit),
             backend_config: ctx.run.tfw().data(&unit.id).join("backend.tfbackend"),
-            config,
+            config: arguments
+                .as_ref()
+                .map_or_else(String::new, backend_config::render),
+            arguments,
         })
     }
 
@@ -203,8 +206,14 @@ impl Site {
     fn is_current(&self, ctx: &Context, unit: &Unit, module: &RootModule) -> bool {
         Fingerprint::take(ctx, unit, module, &self.config).is_recorded(ctx, unit)
             && Recorded::read(&self.data_dir, &unit.folder).is_ok_and(|recorded| {
-                recorded.location_differences(&unit.backend).is_empty()
-                    && recorded.missing.is_empty()
+                // Somebody may have typed an init since, with other arguments.
+                match &self.arguments {
+                    Some(arguments) => recorded.agrees(&unit.backend, arguments),
+                    None => {
+                        recorded.location_differences(&unit.backend).is_empty()
+                            && recorded.missing.is_empty()
+                    }
+                }
             })
     }
 

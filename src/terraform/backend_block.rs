@@ -5,7 +5,6 @@
 
 use serde_json::{Map, Value};
 
-use super::backend_config::{self, BackendConfigError};
 use super::recorded::shown;
 use crate::model::Backend;
 
@@ -27,24 +26,22 @@ const PLACE_AND_IDENTITY: [&str; 12] = [
 ];
 
 /// The arguments of a block that are not the manifest's: those that it says otherwise, and those
-/// that it does not say and that decide where the state is or as whom it is reached.
-///
-/// # Errors
-/// The manifest's own cannot be passed.
+/// that it does not say and that decide where the state is or as whom it is reached. `wanted` is
+/// [`super::backend_config::arguments`].
 pub fn foreign_arguments(
     block: &Map<String, Value>,
     backend: &Backend,
-) -> Result<Vec<String>, BackendConfigError> {
-    let wanted = backend_config::arguments(backend)?;
+    wanted: &Map<String, Value>,
+) -> Vec<String> {
     let is_foreign = |name: &str, value: &Value| match wanted.get(name) {
         Some(wanted) => shown(value) != shown(wanted),
         None => shown(value).is_some() && is_place_or_identity(backend, name),
     };
-    Ok(block
+    block
         .iter()
         .filter(|(name, value)| is_foreign(name, value))
         .map(|(name, _)| name.clone())
-        .collect())
+        .collect()
 }
 
 /// Whether an argument says where the state is, or as whom it is reached.
@@ -87,7 +84,8 @@ mod tests {
         let Value::Object(block) = block else {
             panic!("a block is an object");
         };
-        foreign_arguments(&block, backend).expect("valid")
+        let wanted = crate::terraform::backend_config::arguments(backend).expect("valid");
+        foreign_arguments(&block, backend, &wanted)
     }
 
     #[test]

@@ -86,19 +86,16 @@ pub fn arguments(backend: &Backend) -> Result<Map<String, Value>, BackendConfigE
     Ok(arguments)
 }
 
-/// The text of the file.
-///
-/// # Errors
-/// See [`arguments`].
-pub fn render(backend: &Backend) -> Result<String, BackendConfigError> {
+/// The text of the file with these [`arguments`].
+pub fn render(arguments: &Map<String, Value>) -> String {
     let mut text = String::from("# Made by tfw for `terraform init -backend-config`.\n");
-    for (name, value) in arguments(backend)? {
-        text.push_str(&name);
+    for (name, value) in arguments {
+        text.push_str(name);
         text.push_str(" = ");
-        push_value(&mut text, &value);
+        push_value(&mut text, value);
         text.push('\n');
     }
-    Ok(text)
+    text
 }
 
 /// Writes the file, readable by its owner only; whoever reads meanwhile sees the old one or this.
@@ -219,7 +216,7 @@ mod tests {
     }
 
     fn rendered(backend: S3Backend) -> Result<String, BackendConfigError> {
-        render(&Backend::S3(Box::new(backend)))
+        arguments(&Backend::S3(Box::new(backend))).map(|arguments| render(&arguments))
     }
 
     #[test]
@@ -325,16 +322,14 @@ mod tests {
             options: options(),
         });
         assert!(
-            render(&local)
-                .expect("valid")
-                .ends_with("path = \"state/x.tfstate\"\n")
+            render(&arguments(&local).expect("valid")).ends_with("path = \"state/x.tfstate\"\n")
         );
         let other = Backend::Other(OtherBackend {
             kind: "http".to_owned(),
             workspace: crate::model::Workspace::default(),
             options: options(),
         });
-        assert!(render(&other).expect("valid").contains("path"));
+        assert!(render(&arguments(&other).expect("valid")).contains("path"));
     }
 
     #[test]

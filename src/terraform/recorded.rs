@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::backend_block::is_place_or_identity;
 use crate::model::describe_io;
 use crate::model::{Backend, Workspace};
 
@@ -221,13 +222,22 @@ impl Recorded {
     }
 
     /// Whether an init would find nothing to do: this backend is recorded with these arguments
-    /// (of [`super::backend_config::arguments`]), the workspace is selected, and nothing is gone.
+    /// (of [`super::backend_config::arguments`]), none beside them says where the state is or as
+    /// whom it is reached, the workspace is selected, and nothing is gone.
     pub fn agrees(&self, wanted: &Backend, arguments: &Map<String, Value>) -> bool {
         let Some(recorded) = &self.backend else {
             return false;
         };
+        let foreign = |name: &str, value: &Value| {
+            is_place_or_identity(wanted, name)
+                && shown(value) != arguments.get(name).and_then(shown)
+        };
         self.missing.is_empty()
             && self.location_differences(wanted).is_empty()
+            && !recorded
+                .config
+                .iter()
+                .any(|(name, value)| foreign(name, value))
             && arguments.iter().all(|(name, value)| {
                 let recorded = recorded.config.get(name).unwrap_or(&Value::Null);
                 contains(recorded, value)

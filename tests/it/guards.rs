@@ -281,3 +281,31 @@ fn another_encryption_is_taken_over_in_silence_and_the_state_stays() {
     let recorded = test.read("environments/dev/.terraform/terraform.tfstate");
     assert!(recorded.contains(":key/0a0a0a0a-"), "{recorded}");
 }
+
+#[test]
+fn what_an_init_by_hand_gave_the_same_state_does_not_stay() {
+    let test = TestEnvironment::new().environment("dev");
+    test.tfw(APPLY).run().succeeds();
+    let bucket = format!("-backend-config=bucket={}", test.bucket("dev"));
+    test.terraform("dev", ["init", "-input=false", "-reconfigure", &bucket])
+        .args([
+            "-backend-config=key=terraform.tfstate",
+            "-backend-config=use_path_style=true",
+            "-backend-config=use_lockfile=false",
+            "-backend-config=encrypt=false",
+        ])
+        .run()
+        .succeeds();
+
+    let init = || {
+        let report = test.tfw(["plan", "dev", "--json"]).run().succeeds().json();
+        report["units"][0]["init"].clone()
+    };
+    assert_eq!(init(), "ran");
+    let recorded = test.read("environments/dev/.terraform/terraform.tfstate");
+    let recorded: serde_json::Value = serde_json::from_str(&recorded).unwrap();
+    for argument in ["use_lockfile", "encrypt"] {
+        assert_eq!(recorded["backend"]["config"][argument], true);
+    }
+    assert_eq!(init(), "skipped");
+}

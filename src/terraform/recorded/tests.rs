@@ -71,6 +71,19 @@ fn the_same_backend_agrees() {
 }
 
 #[test]
+fn an_identity_that_only_a_hand_typed_init_gave_does_not_agree() {
+    let folder = TempDir::new().expect("folder");
+    record(folder.path());
+    let mut recorded = read(folder.path());
+    let config = &mut recorded.backend.as_mut().expect("recorded").config;
+    config.insert("max_retries".to_owned(), json!(3));
+    assert!(agrees(&recorded, s3()));
+    let config = &mut recorded.backend.as_mut().expect("recorded").config;
+    config.insert("access_key".to_owned(), json!("OTHER"));
+    assert!(!agrees(&recorded, s3()));
+}
+
+#[test]
 fn another_place_is_a_difference_and_another_setting_only_needs_an_init() {
     let folder = TempDir::new().expect("folder");
     record(folder.path());
