@@ -66,8 +66,18 @@ pub const REMOVED_CREDENTIALS: &[&str] = &[
 ];
 
 /// Removed from each child's environment with a warning: settings of Terraform that tfw makes
-/// itself. `TF_CLI_ARGS` stands for itself and every `TF_CLI_ARGS_*`.
-pub const REMOVED_TERRAFORM: &[&str] = &["TF_CLI_ARGS", "TF_WORKSPACE", "TF_DATA_DIR"];
+/// itself, and places that only Terraform would go to. `TF_CLI_ARGS` stands for itself and every `TF_CLI_ARGS_*`.
+pub const REMOVED_TERRAFORM: &[&str] = &[
+    "TF_CLI_ARGS",
+    "TF_WORKSPACE",
+    "TF_DATA_DIR",
+    // Endpoints that Terraform's S3 backend obeys (1.11.4) and the AWS SDK does not: the state
+    // would be at another place than tfw looks at. `AWS_ENDPOINT_URL_S3` and its like both obey.
+    "AWS_S3_ENDPOINT",
+    "AWS_STS_ENDPOINT",
+    "AWS_IAM_ENDPOINT",
+    "AWS_DYNAMODB_ENDPOINT",
+];
 
 /// The environment as it was when tfw started.
 #[derive(Debug, Clone, Default)]

@@ -85,20 +85,25 @@ impl VerifiedAccount {
             });
         };
         let settings = aws.settings(&backend.region, None).await;
-        let config = aws_sdk_s3::config::Builder::from(&settings)
+        let mut config = aws_sdk_s3::config::Builder::from(&settings)
             .credentials_provider(credentials)
             // The session is cached behind the provider, and renewed by one rule for everybody.
             .identity_cache(IdentityCache::no_cache())
             .retry_classifier(OneConnectTimeout)
-            .force_path_style(backend.use_path_style)
-            .build();
+            .force_path_style(backend.use_path_style);
+        // Where Terraform goes, whatever the environment says.
+        if let Some(endpoint) = backend.endpoint() {
+            config = config.endpoint_url(endpoint);
+        }
         Ok(Bucket {
-            client: Client::from_conf(config),
+            client: Client::from_conf(config.build()),
             name: backend.bucket.clone(),
             owner: backend.owner.clone(),
             region: backend.region.clone(),
             arn: self.arn().unwrap_or_default().to_owned(),
-            endpoint: aws.endpoint(Service::S3, &backend.region),
+            endpoint: backend
+                .endpoint()
+                .map_or_else(|| aws.endpoint(Service::S3, &backend.region), str::to_owned),
         })
     }
 }

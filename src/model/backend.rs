@@ -95,6 +95,16 @@ impl Backend {
 }
 
 impl S3Backend {
+    /// The endpoint of S3 that the manifest names for this backend: `endpoints.s3`, or the older
+    /// `endpoint`.
+    pub fn endpoint(&self) -> Option<&str> {
+        let of_services = self.options.get("endpoints");
+        of_services
+            .and_then(|endpoints| endpoints.get("s3"))
+            .or_else(|| self.options.get("endpoint"))
+            .and_then(Value::as_str)
+    }
+
     /// The key of the state object of the selected workspace. Named workspaces live under
     /// `env:/NAME/KEY` unless `workspace_key_prefix` says otherwise (Terraform's S3 backend).
     pub fn object_key(&self) -> String {

@@ -252,19 +252,26 @@ mod tests {
             ("TF_CLI_ARGS_plan", "-target=x"),
             ("TF_WORKSPACE", "other"),
             ("TF_DATA_DIR", ""),
+            ("AWS_S3_ENDPOINT", "http://127.0.0.1:1"),
             ("TF_LOG", "debug"),
             ("TF_VAR_name", "person"),
         ]);
         let environment = child_environment(&inherited, &settings());
         assert_eq!(
             removed_settings(&inherited),
-            ["TF_CLI_ARGS", "TF_CLI_ARGS_plan", "TF_WORKSPACE"]
+            [
+                "AWS_S3_ENDPOINT",
+                "TF_CLI_ARGS",
+                "TF_CLI_ARGS_plan",
+                "TF_WORKSPACE"
+            ]
         );
         for gone in [
             "TF_CLI_ARGS",
             "TF_CLI_ARGS_plan",
             "TF_WORKSPACE",
             "TF_DATA_DIR",
+            "AWS_S3_ENDPOINT",
         ] {
             assert_eq!(value(&environment, gone), None, "{gone}");
         }

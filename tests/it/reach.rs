@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::support::{Client, Proxy, Run, TestEnvironment, Tls};
+use crate::support::{Client, Proxy, Run, TestEnvironment, Tls, fixtures};
 
 /// A host that no name service knows (RFC 2606).
 const NOWHERE: &str = "aws.invalid";
@@ -120,4 +120,21 @@ fn hosts_of_no_proxy_are_asked_directly() {
         .env("NO_PROXY", "127.0.0.1")
         .run();
     both_arrived(&test, applied);
+}
+
+#[test]
+fn the_endpoint_of_the_manifest_is_tfws_too() {
+    let test = TestEnvironment::new();
+    let keys = format!(
+        "backend.options = {{ endpoints = {{ s3 = \"{}\" }} }}",
+        test.proxy().url()
+    );
+    let test = test.environment_with("dev", &keys, &fixtures::builtin());
+    test.tfw(["apply", "dev", "--yes", "--auto-approve"])
+        .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+        .env("AWS_S3_ENDPOINT", "http://127.0.0.1:1")
+        .run()
+        .succeeds()
+        .says("`AWS_S3_ENDPOINT` is set, and has no effect");
+    assert!(test.state("dev").is_some());
 }
