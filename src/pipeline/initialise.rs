@@ -1,5 +1,6 @@
 //! `terraform init`, and the proof that it need not run.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -20,7 +21,7 @@ use crate::events::Phase;
 use crate::journal::{
     JournalError, Step as JournalStep, StepState, make_private_folder, write_private,
 };
-use crate::model::{InitRun, Unit};
+use crate::model::{InitRun, Unit, Workspace};
 use crate::root_module::RootModule;
 use crate::terraform::command::{self, Init, InitBackend};
 use crate::terraform::{Recorded, backend_config};
@@ -280,21 +281,80 @@ impl Site {
         record: &mut Record<'_>,
         backend: &SafeBackend,
     ) -> Result<(), Failure> {
-        let (ctx, unit) = (record.ctx, record.unit);
+        let unit = record.unit;
         let workspace = unit.backend.workspace();
         let recorded = Recorded::read(&self.data_dir, &unit.folder);
         if recorded.is_ok_and(|recorded| recorded.workspace == workspace.as_str()) {
             return Ok(());
         }
-        let call = Call::new(command::select_workspace(workspace));
+        let selected = self.make_or_select(record, backend).await;
+        if selected.is_err() {
+            // The guards let no record of another workspace pass, so this init made it. Left
+            // there, it would be a state that somebody else chose, and stand in the way.
+            let _ = fs::remove_file(self.data_dir.join("terraform.tfstate"));
+        }
+        selected
+    }
+
+    async fn make_or_select(
+        &self,
+        record: &mut Record<'_>,
+        backend: &SafeBackend,
+    ) -> Result<(), Failure> {
+        let (ctx, unit) = (record.ctx, record.unit);
+        let workspace = unit.backend.workspace();
         let surroundings = Surroundings {
             data_dir: &self.data_dir,
             plugin_cache: &plugin_cache::shared(ctx),
             variables: &Variables::default(),
         };
+        // Selecting one that does not exist makes it, which writes a state.
+        if !ctx.consent.covers_protection(unit) {
+            let call = Call::new(command::list_workspaces()).private();
+            let listed = terraform_step::run(record, backend.account(), surroundings, call)
+                .await?
+                .succeeded("terraform workspace list")?;
+            if !lists(listed.private_output(), workspace) {
+                agree_to_workspace(record).await?;
+            }
+        }
+        let call = Call::new(command::select_workspace(workspace));
         terraform_step::run(record, backend.account(), surroundings, call)
             .await?
             .succeeded("terraform workspace select")
             .map(drop)
+    }
+}
+
+async fn agree_to_workspace(record: &mut Record<'_>) -> Result<(), Failure> {
+    let (ctx, unit) = (record.ctx, record.unit);
+    let doing = format!("creating the workspace `{}`", unit.backend.workspace());
+    let question = || format!("tfw goes on with {doing} of `{}`, which is new", unit.id);
+    record.pause();
+    let agreed = ctx
+        .consent
+        .obtain_protection(&ctx.events, unit, question, &doing)
+        .await;
+    record.resume();
+    agreed
+}
+
+/// Whether `terraform workspace list` names a workspace; the selected one has an asterisk.
+fn lists(printed: &[u8], workspace: &Workspace) -> bool {
+    String::from_utf8_lossy(printed)
+        .lines()
+        .any(|line| line.trim_start_matches(['*', ' ']).trim_end() == workspace.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workspace_is_listed_whether_it_is_selected_or_not() {
+        let printed = b"  default\n* blue\n  green\n\n";
+        for (name, there) in [("blue", true), ("green", true), ("gree", false)] {
+            assert_eq!(lists(printed, &name.parse().expect("valid")), there);
+        }
     }
 }

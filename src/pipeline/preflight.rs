@@ -200,12 +200,12 @@ async fn new_states(ctx: &Context, desks: &mut [Desk<'_>]) {
 
 async fn new_state(unit: &Unit, backend: &SafeBackend) -> Result<(), Failure> {
     let store = states::open(unit, backend.state_account()).await?;
-    if store
+    let state = store
         .read()
         .await
-        .map_err(|error| states::unreadable(&error))?
-        .is_some()
-    {
+        .map_err(|error| states::unreadable(&error))?;
+    // A workspace that was just made has a state, and nothing in it.
+    if state.is_some_and(|state| !state.document.is_empty()) {
         return Ok(());
     }
     Err(Failure::refused(

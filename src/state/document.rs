@@ -91,6 +91,11 @@ impl StateDocument {
         }
     }
 
+    /// Whether it has neither resources nor outputs, as `terraform workspace new` makes it.
+    pub fn is_empty(&self) -> bool {
+        self.resources.is_empty() && self.outputs.is_empty()
+    }
+
     /// How many managed resources it has: every instance of `count` and `for_each` by itself, and
     /// deposed objects too, since they still exist. Data sources are not counted.
     pub fn resource_count(&self) -> usize {

@@ -90,6 +90,11 @@ pub fn select_workspace(workspace: &Workspace) -> Vec<OsString> {
     args
 }
 
+/// `terraform workspace list`.
+pub fn list_workspaces() -> Vec<OsString> {
+    words(&["workspace", "list"])
+}
+
 /// `terraform plan`: exit code 0 is no changes, 2 is changes, 1 is a failure.
 pub fn plan(plan: &Plan) -> Vec<OsString> {
     let mut args = words(&[

@@ -309,3 +309,36 @@ fn what_an_init_by_hand_gave_the_same_state_does_not_stay() {
     }
     assert_eq!(init(), "skipped");
 }
+
+#[test]
+fn a_workspace_of_a_protected_environment_is_not_made_unasked_and_is_no_state() {
+    let keys = "protected = true\nbackend.workspace = \"green\"";
+    let test = TestEnvironment::new().environment_with("prod", keys, &fixtures::builtin());
+    test.create_bucket("prod");
+    let refused = test.tfw(["plan", "prod"]).run().exits(4);
+    refused.says("nobody agreed to creating the workspace `green` there");
+    refused.says("hint: `--approve prod` agrees");
+    assert!(test.objects("prod").is_empty());
+
+    let mut terminal = test.tfw(["plan", "prod"]).on_terminal();
+    let shown = terminal.wait_for("`prod` is protected; type its name to agree: ");
+    assert!(
+        shown.contains("creating the workspace `green` of `prod`"),
+        "{shown}"
+    );
+    terminal.type_line("prod");
+    terminal.exits(0);
+    assert_eq!(test.objects("prod"), ["env:/green/terraform.tfstate"]);
+
+    // Nothing is in it: whether the address is right is as open as before.
+    let apply = ["apply", "prod", "--auto-approve", "--approve", "prod"];
+    test.tfw(apply)
+        .run()
+        .exits(4)
+        .says("`--new-state prod` says that this is meant");
+    test.tfw(apply)
+        .args(["--new-state", "prod"])
+        .run()
+        .succeeds();
+    test.tfw(apply).run().succeeds();
+}
