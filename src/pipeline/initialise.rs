@@ -333,7 +333,7 @@ async fn agree_to_workspace(record: &mut Record<'_>) -> Result<(), Failure> {
     record.pause();
     let agreed = ctx
         .consent
-        .obtain_protection(&ctx.events, unit, question, &doing)
+        .obtain_protection(ctx, unit, question, &doing)
         .await;
     record.resume();
     agreed
