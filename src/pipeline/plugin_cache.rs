@@ -42,7 +42,8 @@ pub(super) enum PluginCache {
 /// The shared cache: the person's own, or one in `.tfw/`.
 pub(super) fn shared(ctx: &Context) -> PathBuf {
     match ctx.inherited.get(TF_PLUGIN_CACHE_DIR) {
-        Some(folder) => PathBuf::from(folder),
+        // Relative, it would be another folder for each child.
+        Some(folder) => std::path::absolute(folder).unwrap_or_else(|_| PathBuf::from(folder)),
         None => ctx.run.tfw().cache().join("providers"),
     }
 }

@@ -77,11 +77,12 @@ pub(super) async fn run(ctx: &Context, intent: Intent) -> Vec<Checked<'_>> {
             desk.failure = desk.failure.take().or(verdict.err());
         }
     }
-    if !refused(&desks) {
-        prove(&mut desks, intent).await;
-    }
     if intent == Intent::Apply && !refused(&desks) {
         new_states(ctx, &mut desks).await;
+    }
+    // Last, since it creates what is absent: a run that is refused changes nothing.
+    if !refused(&desks) {
+        prove(&mut desks, intent).await;
     }
     // One refusal stops the run: what was not refused itself has not been changed either.
     let culprit = desks
@@ -185,38 +186,34 @@ async fn new_states(ctx: &Context, desks: &mut [Desk<'_>]) {
     }
     for desk in desks.iter_mut() {
         let unit = desk.record.unit;
-        let Some(backend) = desk.backend.as_ref().filter(|_| unit.protected) else {
+        let meant = ctx.consent.new_states.contains(&unit.id);
+        if !unit.protected || meant || desk.failure.is_some() {
+            continue;
+        }
+        // What cannot be read is told by the proof of the account and the backend.
+        let Ok(state) = states::read(&mut Record::new(ctx, unit)).await else {
             continue;
         };
-        if ctx.consent.new_states.contains(&unit.id) || desk.failure.is_some() {
-            continue;
+        // A workspace that was just made has a state, and nothing in it.
+        if state.is_none_or(|state| state.is_empty()) {
+            desk.failure = Some(new_state(unit));
         }
-        if matches!(unit.backend, Backend::Other(_)) {
-            continue;
-        }
-        desk.failure = new_state(unit, backend).await.err();
     }
 }
 
-async fn new_state(unit: &Unit, backend: &SafeBackend) -> Result<(), Failure> {
-    let store = states::open(unit, backend.state_account()).await?;
-    let state = store
-        .read()
-        .await
-        .map_err(|error| states::unreadable(&error))?;
-    // A workspace that was just made has a state, and nothing in it.
-    if state.is_some_and(|state| !state.document.is_empty()) {
-        return Ok(());
-    }
-    Err(Failure::refused(
+fn new_state(unit: &Unit) -> Failure {
+    let place = match &unit.backend {
+        Backend::S3(s3) => format!("`s3://{}/{}`", s3.bucket, s3.object_key()),
+        other => format!("its `{}` backend", other.kind()),
+    };
+    Failure::refused(
         Diagnostic::error(format!(
-            "`{}` is protected and has no state in `{}`; `--auto-approve` would create everything anew",
-            unit.id,
-            store.place()
+            "`{}` is protected and has no state in {place}; `--auto-approve` would create everything anew",
+            unit.id
         ))
         .with_hint(format!(
             "`--new-state {}` says that this is meant; else look at its backend in the manifest",
             unit.id
         )),
-    ))
+    )
 }

@@ -183,6 +183,28 @@ fn a_new_state_in_a_protected_environment_must_be_meant() {
 }
 
 #[test]
+fn no_bucket_is_made_for_a_new_state_that_is_not_meant() {
+    let test =
+        TestEnvironment::new().environment_with("prod", "protected = true", &fixtures::builtin());
+    let apply = [
+        "apply",
+        "prod",
+        "--yes",
+        "--auto-approve",
+        "--approve",
+        "prod",
+    ];
+    test.tfw(apply).run().exits(4).says("`--new-state prod`");
+    assert!(!test.bucket_exists("prod"));
+
+    test.tfw(apply)
+        .args(["--new-state", "prod"])
+        .run()
+        .succeeds();
+    assert!(test.state("prod").is_some());
+}
+
+#[test]
 fn a_missing_bucket_is_asked_about_before_it_is_made() {
     let test = TestEnvironment::new().environment("dev");
     let bucket = test.bucket("dev");
