@@ -60,19 +60,6 @@ impl std::fmt::Debug for Body {
     }
 }
 
-/// What HEAD tells of an object.
-#[derive(Debug, Clone)]
-pub struct ObjectHead {
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its version, in a bucket with versions.
-    pub version_id: Option<String>,
-    /// Its entity tag, with the quotes.
-    pub etag: Option<String>,
-    /// When it was written.
-    pub modified: Option<Timestamp>,
-}
-
 impl VerifiedAccount {
     /// The bucket of a backend, in the backend's region.
     ///
@@ -213,32 +200,6 @@ impl Bucket {
             etag: answer.e_tag,
         })
     }
-
-    /// Asks what an object is like, without its content.
-    ///
-    /// # Errors
-    /// [`AwsError::NotFound`], or S3 could not or would not.
-    pub async fn head_object(&self, key: &str) -> Result<ObjectHead, AwsError> {
-        let answer = self
-            .client
-            .head_object()
-            .bucket(self.name.as_str())
-            .key(key)
-            .expected_bucket_owner(self.owner.as_str())
-            .send()
-            .await
-            .map_err(|error| self.failure_by("s3:GetObject", key, true, &error))?;
-        Ok(ObjectHead {
-            size: answer
-                .content_length()
-                .and_then(|length| u64::try_from(length).ok())
-                .unwrap_or_default(),
-            modified: answer.last_modified().and_then(timestamp),
-            version_id: answer.version_id,
-            etag: answer.e_tag,
-        })
-    }
-
     /// The fact in an error of one of the bucket's requests. An empty key: of the bucket itself.
     pub(super) fn failure<E>(
         &self,

@@ -20,7 +20,7 @@ mod sts;
 
 pub use account::VerifiedAccount;
 pub use base::Base;
-pub use bucket::{Body, Bucket, Creation, Object, ObjectHead};
+pub use bucket::{Body, Bucket, Creation, Object};
 pub use bucket_settings::{DefaultEncryption, PublicAccessBlock, Versioning};
 pub use client::Aws;
 pub use error::AwsError;

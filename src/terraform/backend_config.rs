@@ -4,8 +4,6 @@
 //! so no credential may: those come by the environment.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
-use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -98,18 +96,6 @@ pub fn render(arguments: &Map<String, Value>) -> String {
     text
 }
 
-/// Writes the file, readable by its owner only; whoever reads meanwhile sees the old one or this.
-///
-/// # Errors
-/// The folder cannot be written.
-pub fn write(file: &Path, text: &str) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    temporary.write_all(text.as_bytes())?;
-    temporary.persist(file)?;
-    Ok(())
-}
-
 fn s3_arguments(s3: &S3Backend) -> Map<String, Value> {
     let mut arguments = Map::new();
     let mut set = |name: &str, value: Value| {
@@ -195,7 +181,6 @@ fn push_string(text: &mut String, string: &str) {
 mod tests {
     use super::*;
     use crate::model::{LocalBackend, OtherBackend};
-    use std::os::unix::fs::PermissionsExt as _;
 
     fn s3(options: Value) -> S3Backend {
         let Value::Object(options) = options else {
@@ -330,19 +315,5 @@ mod tests {
             options: options(),
         });
         assert!(render(&arguments(&other).expect("valid")).contains("path"));
-    }
-
-    #[test]
-    fn the_file_is_the_owners_alone() {
-        let folder = tempfile::TempDir::new().expect("folder");
-        let file = folder.path().join("dev.hcl");
-        write(&file, "a = 1\n").expect("written");
-        write(&file, "a = 2\n").expect("replaced");
-        assert_eq!(std::fs::read_to_string(&file).expect("text"), "a = 2\n");
-        let mode = std::fs::metadata(&file)
-            .expect("there")
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600);
     }
 }

@@ -35,7 +35,7 @@ pub enum InitBackend {
 /// What `terraform plan` is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// Changes, destruction, or a look at what has drifted.
+    /// Changes, or destruction.
     pub mode: PlanMode,
     /// Where the plan is saved.
     pub out: PathBuf,
@@ -52,8 +52,6 @@ pub enum PlanMode {
     Normal,
     /// Remove everything.
     Destroy,
-    /// Make the state like the world.
-    RefreshOnly,
 }
 
 /// `terraform version`.
@@ -107,7 +105,6 @@ pub fn plan(plan: &Plan) -> Vec<OsString> {
     match plan.mode {
         PlanMode::Normal => {}
         PlanMode::Destroy => args.push("-destroy".into()),
-        PlanMode::RefreshOnly => args.push("-refresh-only".into()),
     }
     args.push(lock_timeout(plan.lock_timeout));
     args.push(with_path("-out=", &plan.out));
@@ -225,9 +222,8 @@ mod tests {
         request.mode = PlanMode::Destroy;
         request.lock_timeout = Duration::from_secs(90);
         assert!(line(&plan(&request)).contains("-destroy -lock-timeout=90s "));
-        request.mode = PlanMode::RefreshOnly;
         request.lock_timeout = Duration::from_millis(1500);
-        assert!(line(&plan(&request)).contains("-refresh-only -lock-timeout=1500ms "));
+        assert!(line(&plan(&request)).contains("-destroy -lock-timeout=1500ms "));
     }
 
     #[test]
