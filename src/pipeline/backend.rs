@@ -1,8 +1,7 @@
 //! Backends that are safe to use: the account is proven, and the place of the state is there.
 
-use futures_util::future::join_all;
-
 use super::buckets::{self, Absent};
+use super::context::at_once;
 use super::failure::Failure;
 use super::record::Record;
 use crate::aws::VerifiedAccount;
@@ -39,7 +38,7 @@ pub(super) async fn prepare(
         record.phase(Phase::Credentials);
     }
     let mut prepared: Vec<Result<SafeBackend, Failure>> =
-        join_all(records.iter().map(|record| verify(record))).await;
+        at_once(records.iter().map(|record| verify(record))).await;
     let failures = buckets::ensure(records, &prepared, absent).await;
     for (index, failure) in failures {
         prepared[index] = Err(failure);

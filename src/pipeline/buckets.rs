@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
 use serde_json::json;
 
 use super::SafeBackend;
 use super::consent::Matter;
+use super::context::at_once;
 use super::failure::Failure;
 use super::record::Record;
 use crate::aws::VerifiedAccount;
@@ -43,7 +43,7 @@ pub(super) async fn ensure(
     absent: Absent,
 ) -> Vec<(usize, Failure)> {
     let sites = sites(records, prepared);
-    let looks = join_all(sites.iter().map(|site| site.look(absent))).await;
+    let looks = at_once(sites.iter().map(|site| site.look(absent))).await;
     let mut failures = Vec::new();
     let mut missing = Vec::new();
     for (site, look) in sites.iter().zip(looks) {
@@ -75,7 +75,7 @@ pub(super) async fn ensure(
                 .flat_map(|site| site.each(&site.refusal(&refusal))),
         );
     } else {
-        let created = join_all(missing.iter().map(|site| site.create())).await;
+        let created = at_once(missing.iter().map(|site| site.create())).await;
         for (site, result) in missing.iter().zip(created) {
             if let Err(failure) = result {
                 failures.extend(site.each(&failure));

@@ -1,6 +1,10 @@
 //! What every stage of every unit needs, made once a run.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
+
+use futures_util::StreamExt;
+use futures_util::stream;
 
 use crate::credentials::Sessions;
 use crate::env_vars::EnvSnapshot;
@@ -12,6 +16,14 @@ use crate::terraform::Terraform;
 
 use super::Consent;
 use super::failure::Failure;
+
+/// Requests to AWS at once: 8 to 32 are best, hundreds hurt the server and are no faster.
+const REQUESTS: usize = 16;
+
+/// Waits for all of these, a few at a time; the answers stand in their order.
+pub(super) async fn at_once<F: Future>(requests: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    stream::iter(requests).buffered(REQUESTS).collect().await
+}
 
 /// One run: what was asked, and the means to do it.
 #[derive(Debug)]

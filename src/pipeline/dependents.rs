@@ -1,8 +1,7 @@
 //! What a destroy would take away from under units that stay.
 
-use futures_util::future::join_all;
-
 use super::Context;
+use super::context::at_once;
 use super::failure::Failure;
 use super::record::Record;
 use super::states;
@@ -23,7 +22,7 @@ pub(super) async fn check(ctx: &Context) -> Vec<Result<(), Failure>> {
     let dependents = graph.closure(&ctx.selected, Direction::Downstream);
     let units = ctx.project.units.iter().enumerate().zip(dependents);
     let staying = units.filter(|((index, _), depends)| *depends && !ctx.selected.contains(index));
-    let staying = join_all(staying.map(async |((index, unit), _)| Staying {
+    let staying = at_once(staying.map(async |((index, unit), _)| Staying {
         index,
         unit,
         resources: resources(ctx, unit).await,
