@@ -176,7 +176,8 @@ pub async fn run_known(
     })
 }
 
-/// A command in its own process group, with nothing inherited but the standard streams.
+/// A command in its own process group, with nothing inherited but the standard streams. Dropping
+/// its child kills nothing: it may be writing state.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that starts other programs"
@@ -193,8 +194,7 @@ pub(super) fn command(
         .env_clear()
         .envs(env.iter())
         .current_dir(folder)
-        .process_group(0)
-        .kill_on_drop(false);
+        .process_group(0);
     command
 }
 
