@@ -227,8 +227,8 @@ pub(super) fn rescue_errored_state(record: &mut Record<'_>) {
     )));
 }
 
-/// After an apply: the state is there, and nobody holds its lock. A refused deletion of the lock
-/// is silent in Terraform: it ends with 0 (1.11.4).
+/// After an apply: the state is there, and nobody holds its lock. Terraform 1.11.4 tells a refused
+/// deletion of the lock after an apply, but not after a migration; other versions may tell neither.
 async fn read_back(record: &mut Record<'_>, site: &Initialised) -> Result<(), Failure> {
     let unit = record.unit;
     if matches!(unit.backend, Backend::Other(_)) {

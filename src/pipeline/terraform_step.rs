@@ -15,7 +15,7 @@ use super::record::Record;
 use crate::aws::VerifiedAccount;
 use crate::events::Event;
 use crate::journal::{FolderLock, JournalError, append_private};
-use crate::model::{Backend, Changes, Diagnostic, Region, Severity, Unit, UnitResult};
+use crate::model::{Backend, Changes, Diagnostic, Region, Severity, Unit, UnitId, UnitResult};
 use crate::process::{self, Exit, Output, SpawnError, Spec, Status};
 use crate::terraform::{
     ChildSettings, Delivered, Fact, OutputReader, child_environment, diagnostics, encode_variable,
@@ -105,6 +105,8 @@ pub(super) struct Finished {
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) changes: Changes,
     private: Vec<u8>,
+    /// Whose process it was, for hints.
+    unit: UnitId,
     /// Whether the lock that Terraform prints is the holder's: of some backends (`http`) it is
     /// its own, and the holder stands in the text alone.
     names_holder: bool,
@@ -224,6 +226,7 @@ pub(super) async fn run(
         diagnostics: collected.diagnostics,
         changes: collected.changes,
         private: stdout.bytes().to_vec(),
+        unit: unit.id.clone(),
         names_holder: !matches!(unit.backend, Backend::Other(_)),
         lost,
     })
@@ -311,8 +314,8 @@ impl Finished {
                         "wait for it, or let tfw wait: `lock_timeout = \"5m\"` in the manifest",
                     )
                     .with_hint(format!(
-                        "where nobody works any more, `tfw exec UNIT -- force-unlock {}`",
-                        lock.id
+                        "where nobody works any more, `tfw exec {} -- force-unlock {}`",
+                        self.unit, lock.id
                     )),
             ];
         }

@@ -105,10 +105,8 @@ impl Builder {
     }
 
     fn entry(&mut self, unit: &UnitId) -> Option<&mut Outcome> {
-        self.units
-            .iter_mut()
-            .find(|(id, _)| id == unit)
-            .map(|(_, outcome)| outcome)
+        let index = *self.index.get(unit)?;
+        self.units.get_mut(index).map(|(_, outcome)| outcome)
     }
 
     fn select(&mut self, units: impl Iterator<Item = (UnitId, Outcome)>) {
