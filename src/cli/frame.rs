@@ -1,17 +1,19 @@
 //! What every command over units has in common: settings, a run, its events, its report.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::args::{ConsentArgs, GlobalArgs, SelectionArgs};
 use super::error::Error;
 use crate::aws::Aws;
 use crate::credentials::Sessions;
 use crate::env_vars::EnvSnapshot;
-use crate::events::{self, Event, Events};
+use crate::events::{self, Event, Events, Typed};
 use crate::journal::{Run, TfwFolder};
 use crate::manifest::{SelectedUnit, SelectionRequest};
 use crate::model::{Diagnostic, Outcome, Project, UnitId, describe_io};
@@ -183,6 +185,7 @@ impl<'a> Frame<'a> {
             ctx.events.emit(Event::RunStarted {
                 run_id: ctx.run.id().to_owned(),
                 command: self.command,
+                typed: self.typed(),
                 units: pending(&ctx.project, &ctx.selected),
             });
             for name in removed_settings(&ctx.inherited) {
@@ -215,9 +218,7 @@ impl<'a> Frame<'a> {
             child: done.child,
             ..Ending::default()
         });
-        if !self.yields_stdout {
-            console.summary();
-        }
+        console.end(self.yields_stdout);
         let code = report.exit_code();
         let json = report.to_json();
         let kept = ctx.run.end(json.as_bytes(), code.code());
@@ -231,6 +232,36 @@ impl<'a> Frame<'a> {
             console.write(&format!("warning: the report is not kept: {error}\n"));
         }
         Ok(code)
+    }
+
+    /// What was typed, for the command that comes next.
+    fn typed(&self) -> Typed {
+        let asked = &self.selection;
+        let mut selection = asked.units.clone();
+        for (is_set, flag) in [
+            (asked.all, "--all"),
+            (asked.with_dependencies, "--with-dependencies"),
+            (asked.with_dependents, "--with-dependents"),
+        ] {
+            selection.extend(is_set.then(|| flag.to_owned()));
+        }
+        for (flag, values) in [("--tag", &asked.tag), ("--exclude", &asked.exclude)] {
+            for value in values {
+                selection.extend([flag.to_owned(), value.clone()]);
+            }
+        }
+        let mut options = Vec::new();
+        if let Some(manifest) = &self.global.manifest {
+            options.extend(["--manifest".to_owned(), manifest.display().to_string()]);
+        }
+        if let Some(terraform) = &self.global.terraform {
+            options.extend(["--terraform".to_owned(), terraform.clone()]);
+        }
+        Typed {
+            options: shell_words(&options),
+            selection: shell_words(&selection),
+            bundle: None,
+        }
     }
 
     /// The selected units, and those that `destroy` leaves out.
@@ -283,6 +314,15 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// Words as a shell takes them.
+fn shell_words(words: &[String]) -> String {
+    let quoted = words.iter().map(|word| {
+        // A NUL byte cannot have been typed.
+        shlex::try_quote(word).map_or_else(|_| word.clone(), Cow::into_owned)
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
 /// Selected units, and what is known of each before anything runs.
 fn pending(project: &Project, selected: &[usize]) -> Vec<(UnitId, Outcome)> {
     let units = selected.iter().map(|&index| &project.units[index]);
@@ -300,6 +340,7 @@ fn start_consumers(
 ) -> Result<JoinHandle<(Console, Builder)>, Error> {
     let cannot = |error: io::Error| Error::failed(format!("cannot start: {}", describe_io(&error)));
     let runtime = runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .map_err(cannot)?;
     thread::Builder::new()
@@ -315,13 +356,23 @@ async fn consume(
     mut builder: Builder,
 ) -> (Console, Builder) {
     let mut held = VecDeque::new();
+    let every = console.interval();
+    let mut clock = tokio::time::interval_at(Instant::now() + every, every);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let event = match held.pop_front() {
-            Some(event) => event,
-            None => match events.recv().await {
-                Some(event) => event,
-                None => break,
-            },
+        let event = if let Some(event) = held.pop_front() {
+            event
+        } else {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => event,
+                    None => break,
+                },
+                _ = clock.tick() => {
+                    console.tick();
+                    continue;
+                }
+            }
         };
         if matches!(event, Event::RunEnded) {
             break;

@@ -17,6 +17,8 @@ pub enum Event {
         run_id: String,
         /// tfw's command: `plan`.
         command: &'static str,
+        /// What was typed, for the command that comes next.
+        typed: Typed,
         /// The selected units, and what is known of each beforehand.
         units: Vec<(UnitId, Outcome)>,
     },
@@ -48,6 +50,8 @@ pub enum Event {
         resources: Vec<ResourceChange>,
         /// Root outputs that it would change, with `+`, `~` or `-`, by name only.
         outputs: Vec<String>,
+        /// Terraform's own words for all of that, coloured, where one unit alone is looked at.
+        text: Option<String>,
     },
     /// An error or a warning, of a unit or of the run.
     Diagnostic {
@@ -95,6 +99,18 @@ pub enum Event {
     Ask(Ask),
 }
 
+/// What was typed, as a shell takes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Typed {
+    /// Options that every command takes and that matter to the next one too:
+    /// `--manifest live/tfw.toml`; empty where there were none.
+    pub options: String,
+    /// The selection: `--all`, `dev 'prod/*'`; empty where it was the working directory's.
+    pub selection: String,
+    /// The folder of the bundle that `plan` fills.
+    pub bundle: Option<String>,
+}
+
 /// A phase of one unit's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -132,6 +148,8 @@ impl Phase {
 /// How far Terraform is with one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResourceProgress {
+    /// The plan that is applied names it; nothing has been done yet.
+    Planned,
     /// It begins.
     Started,
     /// It still works, since so many seconds.

@@ -79,6 +79,18 @@ impl Backend {
         }
     }
 
+    /// Where the state is, for people: `s3://acme-tfstate-dev/network/terraform.tfstate`.
+    pub fn place(&self) -> String {
+        match self {
+            Self::S3(s3) => format!("s3://{}/{}", s3.bucket, s3.object_key()),
+            Self::Local(local) => match local.options.get("path").and_then(Value::as_str) {
+                Some(path) => format!("the local file {path}"),
+                None => "a local file".to_owned(),
+            },
+            Self::Other(other) => format!("the `{}` backend", other.kind),
+        }
+    }
+
     /// The address as reports print it.
     pub fn address(&self) -> BackendAddress {
         let (bucket, key) = match self {

@@ -4,23 +4,24 @@
 //! that works on these types and never sees TOML.
 
 mod backend;
+mod change;
 mod credentials;
 mod io_error;
+mod lock;
 mod names;
 mod nearest;
 mod outcome;
 mod project;
 
 pub use backend::{Backend, BucketSpec, Encryption, LocalBackend, OtherBackend, S3Backend};
+pub use change::{AttributeChange, Changes, ResourceChange};
 pub use credentials::{AssumeRole, CredentialsSpec};
 pub use io_error::describe_io;
+pub use lock::Lock;
 pub use names::{
     AccountId, BucketName, EnvironmentName, InvalidName, Region, RoleArn, StackName, StateKey,
     UnitId, Workspace,
 };
 pub use nearest::nearest;
-pub use outcome::{
-    BackendAddress, Changes, Diagnostic, InitRun, Lock, Outcome, ResourceChange, Severity,
-    UnitResult,
-};
+pub use outcome::{BackendAddress, Diagnostic, InitRun, Outcome, Severity, UnitResult};
 pub use project::{Dependencies, Environment, Input, Project, TerraformSettings, Unit};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{AccountId, Region, Unit};
+use super::{AccountId, Changes, Lock, Region, Unit};
 
 /// How one unit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -104,24 +104,6 @@ impl Diagnostic {
     }
 }
 
-/// What a plan would change, counted as Terraform counts: a replacement is an `add` and a
-/// `destroy`, and `replace` says how many of these there are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Changes {
-    /// Resources to create.
-    pub add: u32,
-    /// Resources to change in place.
-    pub change: u32,
-    /// Resources to destroy.
-    pub destroy: u32,
-    /// Resources that are destroyed and created again.
-    pub replace: u32,
-    /// Resources to import.
-    pub import: u32,
-    /// Root outputs that change.
-    pub outputs: u32,
-}
-
 impl Outcome {
     /// The outcome of a unit that has not begun: what is known of it beforehand.
     pub fn pending(unit: &Unit) -> Self {
@@ -156,30 +138,6 @@ impl Outcome {
     pub(crate) fn blank() -> Self {
         Self::of(super::Backend::Local(super::LocalBackend::default()).address())
     }
-}
-
-/// One resource in a plan, for review. Sensitive values are masked before they get here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResourceChange {
-    /// The resource's address.
-    pub address: String,
-    /// Terraform's actions in order: `create`, `update`, `delete`, `read`, `forget`.
-    pub actions: Vec<String>,
-    /// Lines of `attribute: before → after`.
-    pub attributes: Vec<String>,
-}
-
-/// Who holds a state lock, from Terraform's lock document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Lock {
-    /// The lock's id.
-    pub id: String,
-    /// `user@host`.
-    pub who: String,
-    /// `OperationTypePlan`, `OperationTypeApply`, …
-    pub operation: String,
-    /// When it was taken, as the holder wrote it (RFC 3339).
-    pub created: String,
 }
 
 /// The place of a state, as reports print it.

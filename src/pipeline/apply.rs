@@ -266,8 +266,11 @@ async fn left_lock(record: &mut Record<'_>, site: &Initialised) -> Option<Lock> 
             let lock = lock?;
             record.diagnostic(
                 Diagnostic::warning(format!(
-                    "a state lock is left: {} by {} since {} (id {})",
-                    lock.operation, lock.who, lock.created, lock.id
+                    "a state lock is left: by {} since {}, for `{}` (id {})",
+                    lock.who,
+                    lock.since(),
+                    lock.doing(),
+                    lock.id
                 ))
                 .with_hint(format!(
                     "if nothing runs any more, `tfw exec {} -- force-unlock {}` releases it",

@@ -75,16 +75,31 @@ pub(super) async fn approve<'c>(
     }
 }
 
-/// `  dev/network: 3 to add, 0 to change, 0 to destroy`, and in whose name.
+/// What will happen, where, and in whose name.
+///
+/// ```text
+///   dev/network: 3 to add, 0 to change, 0 to destroy
+///     as role Deploy in account 111111111111, eu-central-1
+///     state in s3://acme-tfstate-dev/network/terraform.tfstate
+/// ```
 fn describe(planned: &Planned<'_, SavedPlan>) -> String {
     let changes = planned.plan.changes();
     let unit = planned.record.unit;
-    let mut line = format!(
+    let mut text = format!(
         "  {}: {} to add, {} to change, {} to destroy",
         unit.id, changes.add, changes.change, changes.destroy
     );
-    if let Some(principal) = planned.site.backend().account().principal() {
-        let _ = write!(line, "\n    as {principal}");
+    for (count, what) in [(changes.replace, "replaced"), (changes.import, "imported")] {
+        if count > 0 {
+            let _ = write!(text, ", {count} {what}");
+        }
     }
-    line
+    if let Some(principal) = planned.site.backend().account().principal() {
+        let _ = write!(text, "\n    as {principal}");
+        if let Some(region) = &unit.region {
+            let _ = write!(text, ", {region}");
+        }
+    }
+    let _ = write!(text, "\n    state in {}", unit.backend.place());
+    text
 }

@@ -274,21 +274,22 @@ async fn saved(
     for warning in finished.diagnostics {
         record.diagnostic(warning);
     }
-    let (resources, outputs) = if differs {
+    let review = if differs {
         complete(record, &path)?;
         make_private(&path)?;
         review(record, site, variables, &path).await?
     } else {
         remove_if_there(&path)?;
-        (Vec::new(), Vec::new())
+        Review::default()
     };
     let plan_file = differs.then(|| record.ctx.shown(&path));
     record.planned(changes, differs, plan_file);
     record.ctx.events.emit(Event::Planned {
         unit: record.unit.id.clone(),
         changes,
-        resources,
-        outputs,
+        resources: review.resources,
+        outputs: review.outputs,
+        text: review.text,
     });
     Ok(SavedPlan {
         path,
@@ -327,14 +328,34 @@ fn complete(record: &Record<'_>, path: &Path) -> Result<(), Failure> {
     ))
 }
 
-/// What a person reviews: each resource, attribute by attribute. The document holds secrets in
-/// plain text, so it goes into no file.
+/// What a person reviews.
+#[derive(Default)]
+struct Review {
+    resources: Vec<ResourceChange>,
+    outputs: Vec<String>,
+    text: Option<String>,
+}
+
+/// What a person reviews: each resource, attribute by attribute, so that units can be compared; of
+/// one unit alone, Terraform's own words. What Terraform says here goes into no file: the document
+/// holds secrets in plain text.
 async fn review(
     record: &mut Record<'_>,
     site: &Initialised,
     variables: &Variables,
     path: &Path,
-) -> Result<(Vec<ResourceChange>, Vec<String>), Failure> {
+) -> Result<Review, Failure> {
+    // Terraform does not know that a sensitive output of another unit is one.
+    if record.ctx.selected.len() == 1 && variables.secrets().is_empty() {
+        let call = Call::new(command::show_for_people(path)).private();
+        let finished = site.terraform(record, call, &Variables::default()).await?;
+        let finished = finished.succeeded("terraform show")?;
+        let text = String::from_utf8_lossy(finished.private_output()).into_owned();
+        return Ok(Review {
+            text: Some(text),
+            ..Review::default()
+        });
+    }
     let call = Call::new(command::show(path)).private();
     let finished = site.terraform(record, call, &Variables::default()).await?;
     let finished = finished.succeeded("terraform show")?;
@@ -343,7 +364,11 @@ async fn review(
             "`terraform show -json`: {error}"
         )))
     })?;
-    Ok((document.resources(variables.secrets()), document.outputs()))
+    Ok(Review {
+        resources: document.resources(variables.secrets()),
+        outputs: document.outputs(),
+        text: None,
+    })
 }
 
 /// Removes a plan that has been applied, or never can be.

@@ -297,8 +297,10 @@ impl Finished {
             )
         } else if let Some(lock) = &lock {
             let reason = format!(
-                "the state is locked by {} since {} ({})",
-                lock.who, lock.created, lock.operation
+                "the state is locked by {} since {}, for `{}`",
+                lock.who,
+                lock.since(),
+                lock.doing()
             );
             (UnitResult::Locked, reason)
         } else {

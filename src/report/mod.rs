@@ -208,6 +208,7 @@ fn rfc3339<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::Typed;
     use serde_json::Value;
 
     #[test]
@@ -216,6 +217,7 @@ mod tests {
         builder.observe(&Event::RunStarted {
             run_id: "r1".to_owned(),
             command: "plan",
+            typed: Typed::default(),
             units: vec![("dev/network".parse().expect("a unit"), Outcome::blank())],
         });
         let report = builder.finish(Ending::default());

@@ -8,10 +8,10 @@
 
 use serde_json::Value;
 
+use crate::model::AttributeChange;
+
 const SENSITIVE: &str = "(sensitive value)";
 const UNKNOWN: &str = "(known after apply)";
-/// Longer values are cut: a review needs to see that a policy changes, not all of it.
-const LONGEST: usize = 80;
 /// Shorter sensitive strings are not looked for in other values: they would be found everywhere.
 const SHORTEST_SECRET: usize = 4;
 
@@ -25,12 +25,12 @@ pub(super) struct Trees<'a> {
     pub(super) after_sensitive: &'a Value,
 }
 
-/// Lines of `path: before → after`; of `path: value` where there was nothing before.
-pub(super) fn lines(
+/// Each attribute that differs, in the order of the paths.
+pub(super) fn changes(
     trees: Trees<'_>,
     replace_paths: &[Vec<Value>],
     secrets: &[String],
-) -> Vec<String> {
+) -> Vec<AttributeChange> {
     let mut known = Known {
         created: trees.before.is_null(),
         forcing: replace_paths.iter().map(|path| dotted(path)).collect(),
@@ -40,9 +40,9 @@ pub(super) fn lines(
     collect(&others, &Value::Bool(true), &mut known.secrets);
     collect(trees.before, trees.before_sensitive, &mut known.secrets);
     collect(trees.after, trees.after_sensitive, &mut known.secrets);
-    let mut lines = Vec::new();
-    walk("", trees, &known, &mut lines);
-    lines
+    let mut found = Vec::new();
+    walk("", trees, &known, &mut found);
+    found
 }
 
 /// What is known of the whole resource.
@@ -90,7 +90,7 @@ fn collect(value: &Value, marks: &Value, secrets: &mut Vec<String>) {
     }
 }
 
-fn walk(path: &str, trees: Trees<'_>, known: &Known, lines: &mut Vec<String>) {
+fn walk(path: &str, trees: Trees<'_>, known: &Known, found: &mut Vec<AttributeChange>) {
     let Trees {
         before,
         after,
@@ -106,46 +106,67 @@ fn walk(path: &str, trees: Trees<'_>, known: &Known, lines: &mut Vec<String>) {
     }
     // A force on a whole block is told where the block is not taken apart, and on each part
     // where it is.
-    let mark = if known.forcing.iter().any(|forced| covers(forced, path)) {
-        " # forces replacement"
-    } else {
-        ""
-    };
-    if !masked
-        && !is_unknown
-        && let Some(parts) = parts(path, trees)
-    {
-        for (path, trees) in parts {
-            walk(&path, trees, known, lines);
+    let forces_replacement = known.forcing.iter().any(|forced| covers(forced, path));
+    if !masked && !is_unknown {
+        if let Some(parts) = parts(path, trees) {
+            for (path, trees) in parts {
+                walk(&path, trees, known, found);
+            }
+            return;
         }
-        return;
+        if let (Some(before), Some(after)) = (document(before), document(after))
+            && before != after
+        {
+            let nothing = &Value::Null;
+            let trees = Trees {
+                before: &before,
+                after: &after,
+                unknown: nothing,
+                before_sensitive: nothing,
+                after_sensitive: nothing,
+            };
+            walk(path, trees, known, found);
+            return;
+        }
     }
     let path = if path.is_empty() {
         "(all attributes)"
     } else {
         path
     };
+    let mut change = AttributeChange {
+        path: path.to_owned(),
+        before: None,
+        after: None,
+        unknown: is_unknown,
+        forces_replacement,
+    };
     if equal {
         // Unequal marks brought it here; a plain part beside the marked one is no change.
         if masked {
-            lines.push(format!("{path}: {SENSITIVE}, only its sensitivity changes"));
+            change.after = Some(format!("{SENSITIVE}, only its sensitivity changes"));
+            found.push(change);
         }
         return;
     }
     if known.created && is_unknown {
         return;
     }
-    let old = shown(before, before_sensitive, masked, known);
-    let new = if is_unknown {
+    if !before.is_null() {
+        change.before = Some(shown(before, before_sensitive, masked, known));
+    }
+    change.after = Some(if is_unknown {
         UNKNOWN.to_owned()
     } else {
         shown(after, after_sensitive, masked, known)
-    };
-    lines.push(if before.is_null() {
-        format!("{path}: {new}{mark}")
-    } else {
-        format!("{path}: {old} → {new}{mark}")
     });
+    found.push(change);
+}
+
+/// A JSON document in a string, such as a policy: what changes in it is told part by part.
+fn document(value: &Value) -> Option<Value> {
+    let document = serde_json::from_str(value.as_str()?).ok()?;
+    matches!(document, Value::Object(_) | Value::Array(_)).then_some(document)
 }
 
 /// The parts of a value that is an object or an array on one side and the same or nothing on the
@@ -200,7 +221,7 @@ impl<'a> Trees<'a> {
     }
 }
 
-/// A value as text, on one line.
+/// All of a value as text, on one line.
 fn shown(value: &Value, sensitive: &Value, masked: bool, known: &Known) -> String {
     if value.is_null() {
         return "null".to_owned();
@@ -212,10 +233,7 @@ fn shown(value: &Value, sensitive: &Value, masked: bool, known: &Known) -> Strin
     if known.secrets.iter().any(|secret| text.contains(secret)) {
         return SENSITIVE.to_owned();
     }
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    text
 }
 
 fn is_true(tree: &Value) -> bool {
@@ -262,6 +280,20 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn told(change: &AttributeChange) -> String {
+        let AttributeChange {
+            path,
+            before,
+            after,
+            ..
+        } = change;
+        let after = after.as_deref().unwrap_or("nothing");
+        match before {
+            Some(before) => format!("{path}: {before} → {after}"),
+            None => format!("{path}: {after}"),
+        }
+    }
+
     fn diff(
         before: &Value,
         after: &Value,
@@ -276,7 +308,7 @@ mod tests {
             before_sensitive: was,
             after_sensitive: is,
         };
-        lines(trees, &[], &[])
+        changes(trees, &[], &[]).iter().map(told).collect()
     }
 
     #[test]
@@ -332,13 +364,29 @@ mod tests {
     }
 
     #[test]
-    fn long_values_are_cut_at_a_letter() {
+    fn a_document_in_a_string_is_told_part_by_part() {
+        let no = json!({});
+        let before = json!({"policy": r#"{"Statement":[{"Effect":"Allow","Action":"s3:Get"}]}"#});
+        let after = json!({"policy": r#"{"Statement":[{"Effect":"Allow","Action":"*"}]}"#});
+        assert_eq!(
+            diff(&before, &after, &no, &no, &no),
+            ["policy.Statement[0].Action: \"s3:Get\" → \"*\""]
+        );
+        // Only its spelling changes: that is a change for Terraform, and for who reviews it.
+        let (before, after) = (json!({"policy": "[1]"}), json!({"policy": "[ 1 ]"}));
+        assert_eq!(
+            diff(&before, &after, &no, &no, &no),
+            ["policy: \"[1]\" → \"[ 1 ]\""]
+        );
+    }
+
+    #[test]
+    fn values_are_told_whole() {
         let no = json!({});
         let long = json!({"policy": "ä".repeat(200)});
         let [line] = &diff(&Value::Null, &long, &no, &no, &no)[..] else {
             panic!("one line");
         };
-        assert_eq!(line.chars().count(), "policy: ".len() + LONGEST + 1);
-        assert!(line.ends_with('…'));
+        assert_eq!(line.chars().count(), "policy: ".len() + 202);
     }
 }

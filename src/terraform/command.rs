@@ -130,7 +130,14 @@ pub fn apply(plan: &Path, timeout: Duration) -> Vec<OsString> {
     args
 }
 
-/// `terraform show` of a saved plan. Its answer holds sensitive values in clear.
+/// `terraform show` of a saved plan, for people: coloured, sensitive values masked.
+pub fn show_for_people(plan: &Path) -> Vec<OsString> {
+    let mut args = words(&["show"]);
+    args.push(plan.into());
+    args
+}
+
+/// `terraform show` of a saved plan, as a document that holds sensitive values in clear.
 pub fn show(plan: &Path) -> Vec<OsString> {
     let mut args = words(&["show", "-no-color", "-json"]);
     args.push(plan.into());

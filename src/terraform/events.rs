@@ -214,9 +214,6 @@ pub struct Collected {
     /// What is planned or, of an apply, was done. An apply that fails gives no summary: then this
     /// counts the resources that it completed.
     pub changes: Changes,
-    /// Each resource of the plan with Terraform's word for what happens to it: `create`,
-    /// `update`, `delete`, `replace`, `read`, `move`, `import`, `remove`.
-    pub resources_planned: Vec<(String, String)>,
     /// Lines that are not JSON.
     pub text: Vec<String>,
 }
@@ -256,7 +253,12 @@ impl OutputReader {
                 self.diagnostics.push(diagnostic);
             }
             Line::PlannedChange(Planned { resource, action }) => {
-                self.planned.push((resource.addr, action));
+                self.planned.push((resource.addr.clone(), action.clone()));
+                return Some(Fact::Resource {
+                    address: resource.addr,
+                    action,
+                    progress: ResourceProgress::Planned,
+                });
             }
             Line::ChangeSummary(counts) => self.summary = Some(counts),
             Line::Outputs(outputs) => {
@@ -281,7 +283,6 @@ impl OutputReader {
         Collected {
             diagnostics,
             changes,
-            resources_planned: self.planned,
             text: self.text,
         }
     }

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::attributes::{Trees, holds_true, lines};
-use crate::model::ResourceChange;
+use super::attributes::{Trees, changes, holds_true};
+use crate::model::{AttributeChange, ResourceChange};
 
 /// The parts of a plan that a review needs.
 #[derive(Deserialize)]
@@ -130,25 +130,27 @@ impl PlanDocument {
 impl Resource {
     fn reviewed(&self, secrets: &[String]) -> Option<ResourceChange> {
         let change = &self.change;
-        let mut attributes = self.notes();
+        let mut notes = self.notes();
+        let mut attributes = Vec::new();
         match change
             .actions
             .iter()
             .map(String::as_str)
             .collect::<Vec<_>>()[..]
         {
-            ["no-op"] if attributes.is_empty() => return None,
+            ["no-op"] if notes.is_empty() => return None,
             ["no-op"] => {}
             ["read"] => return None,
             ["forget"] => {
-                attributes.push("(no longer managed by Terraform, but not destroyed)".to_owned());
+                notes.push("no longer managed by Terraform, but not destroyed".to_owned());
             }
             ["delete"] => attributes.extend(change.identity()),
-            _ => attributes.extend(lines(change.trees(), &change.replace_paths, secrets)),
+            _ => attributes = changes(change.trees(), &change.replace_paths, secrets),
         }
         Some(ResourceChange {
             address: self.address.clone(),
             actions: change.actions.clone(),
+            notes,
             attributes,
         })
     }
@@ -169,13 +171,13 @@ impl Resource {
         let imported = self.change.importing.as_ref();
         let deposed = self.deposed.as_ref();
         [
-            moved.map(|from| format!("(moved from {from})")),
+            moved.map(|from| format!("moved from {from}")),
             imported.map(|importing| match &importing.id {
-                Some(id) => format!("(imported, id {id})"),
-                None => "(imported)".to_owned(),
+                Some(id) => format!("imported, id {id}"),
+                None => "imported".to_owned(),
             }),
-            deposed.map(|key| format!("(deposed object {key})")),
-            self.reason().map(|reason| format!("({reason})")),
+            deposed.map(|key| format!("deposed object {key}")),
+            self.reason().map(str::to_owned),
         ]
         .into_iter()
         .flatten()
@@ -194,12 +196,18 @@ impl Change {
         }
     }
 
-    /// The line that names what is about to go.
-    fn identity(&self) -> Option<String> {
+    /// What names the object that is about to go.
+    fn identity(&self) -> Option<AttributeChange> {
         let id = self.before.get("id").and_then(Value::as_str)?;
         let sensitive = self.before_sensitive.as_bool() == Some(true)
             || self.before_sensitive.get("id").is_some_and(holds_true);
-        (!sensitive).then(|| format!("id: {}", Value::from(id)))
+        (!sensitive).then(|| AttributeChange {
+            path: "id".to_owned(),
+            before: Some(Value::from(id).to_string()),
+            after: None,
+            unknown: false,
+            forces_replacement: false,
+        })
     }
 }
 
@@ -226,38 +234,42 @@ mod tests {
             .resources(&[])
             .iter()
             .map(|resource| {
-                let ResourceChange {
-                    address,
-                    actions,
-                    attributes,
-                } = resource;
+                let attributes = resource.attributes.iter().map(|change| {
+                    let before = change.before.as_deref().unwrap_or("-");
+                    let after = change.after.as_deref().unwrap_or("-");
+                    let mark = if change.forces_replacement { "!" } else { "" };
+                    format!("{}: {before} → {after}{mark}", change.path)
+                });
+                let notes = resource.notes.iter().cloned();
+                let told: Vec<String> = notes.chain(attributes).collect();
                 format!(
-                    "{} {address}\n  {}",
-                    actions.join("-"),
-                    attributes.join("\n  ")
+                    "{} {}\n  {}",
+                    resource.actions.join("-"),
+                    resource.address,
+                    told.join("\n  ")
                 )
             })
             .collect();
         insta::assert_snapshot!(told.join("\n"), @r#"
         create terraform_data.new
-          input.list[0].port: 1
-          input.name: "one"
-          input.secret: (sensitive value)
+          input.list[0].port: - → 1
+          input.name: - → "one"
+          input.secret: - → (sensitive value)
         update terraform_data.imp
-          (imported, id some-id)
-          input: "i"
-          output: (known after apply)
+          imported, id some-id
+          input: - → "i"
+          output: - → (known after apply)
         delete-create terraform_data.a
           id: "3426f23e" → (known after apply)
           input.name: "one" → "two"
           output: (sensitive value) → (known after apply)
-          triggers_replace[0]: "one" → "two" # forces replacement
+          triggers_replace[0]: "one" → "two"!
         no-op terraform_data.bb[0]
-          (moved from terraform_data.b[0])
+          moved from terraform_data.b[0]
         delete terraform_data.gone
-          id: "77"
+          id: "77" → -
         forget terraform_data.left
-          (no longer managed by Terraform, but not destroyed)
+          no longer managed by Terraform, but not destroyed
         "#);
     }
 

@@ -1,97 +1,81 @@
-//! From a fact to lines: one line for each event that matters, prefixed with its unit.
+//! From a fact to lines: what is told as it happens, prefixed with its unit.
 
 use std::fmt::Write as _;
 
-use anstyle::{AnsiColor, Style};
-
+use super::style::{
+    BOLD, CYAN, DIM, GREEN, RED, YELLOW, changes_planned, count, counted, name_width, result_style,
+    result_word, time, wrap,
+};
 use crate::events::{Event, Phase, ResourceProgress};
-use crate::model::{Changes, Diagnostic, Outcome, ResourceChange, Severity, UnitId, UnitResult};
+use crate::model::{Outcome, UnitId, UnitResult};
 
-pub(super) const BOLD: Style = Style::new().bold();
-pub(super) const DIM: Style = Style::new().dimmed();
-pub(super) const RED: Style = AnsiColor::Red.on_default();
-pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
-pub(super) const GREEN: Style = AnsiColor::Green.on_default();
-pub(super) const CYAN: Style = AnsiColor::Cyan.on_default();
+use super::problems::diagnostic_lines;
 
-/// Unit names longer than this do not widen the prefix of all others.
-const WIDEST_PREFIX: usize = 32;
+/// Of more units than this, a terminal is not told each resource: the line of the unit counts
+/// them. A log is told all.
+const FOLLOWED_UNITS: usize = 4;
 
 /// Renders events; knows how wide the prefix of this run is.
 #[derive(Debug)]
 pub(super) struct Lines {
     quiet: bool,
     verbose: bool,
-    width: usize,
-    /// Plans that were not shown, of units that have not ended: somebody may be asked about them.
-    unseen: Vec<(UnitId, String)>,
+    /// Whether running units have lines of their own, that are redrawn.
+    live: bool,
+    command: &'static str,
+    units: usize,
+    name_width: usize,
 }
 
 impl Lines {
-    pub(super) fn new(quiet: bool, verbose: bool) -> Self {
+    pub(super) fn new(quiet: bool, verbose: bool, live: bool) -> Self {
         Self {
             quiet,
             verbose,
-            width: 0,
-            unseen: Vec::new(),
+            live,
+            command: "",
+            units: 0,
+            name_width: 0,
         }
     }
 
-    /// The plans that nobody has seen yet: nobody is asked about what was not shown, however quiet
-    /// it is to be.
-    pub(super) fn unseen_plans(&mut self) -> String {
-        let plans = std::mem::take(&mut self.unseen);
-        plans.into_iter().map(|(_, plan)| plan).collect()
-    }
-
-    /// The lines of one event, each with its newline; empty when there is nothing to show.
-    pub(super) fn render(&mut self, event: &Event) -> String {
-        match event {
+    /// The lines of one event, each with its newline; empty when there is nothing to show. On a
+    /// terminal none is wider than `width`.
+    pub(super) fn render(&mut self, event: &Event, width: usize) -> String {
+        let text = match event {
             Event::RunStarted {
                 run_id,
                 command,
                 units,
+                ..
             } => {
-                self.width = units
-                    .iter()
-                    .map(|(unit, _)| unit.to_string().len())
-                    .max()
-                    .unwrap_or(0);
-                self.width = self.width.min(WIDEST_PREFIX);
-                let count = units.len();
-                let s = if count == 1 { "" } else { "s" };
+                self.command = command;
+                self.units = units.len();
+                self.name_width = name_width(units.iter().map(|(unit, _)| unit));
+                let count = count(units.len(), "unit");
                 self.told(format!(
-                    "{BOLD}tfw {command}{BOLD:#}: {count} unit{s}, run {run_id}\n"
+                    "{BOLD}tfw {command}{BOLD:#}: {count}, run {run_id}\n"
                 ))
             }
-            Event::Diagnostic { unit, diagnostic } => {
-                self.prefixed(unit.as_ref(), diagnostic_lines(diagnostic))
-            }
+            Event::Diagnostic {
+                unit: None,
+                diagnostic,
+            } => self.prefixed(None, diagnostic_lines(diagnostic)),
             Event::Interrupted { message } => format!("{YELLOW}{message}{YELLOW:#}\n"),
-            Event::UnitFinished { unit, outcome } => {
-                self.unseen.retain(|(planned, _)| planned != unit);
-                self.finished(unit, outcome)
-            }
-            Event::Planned {
-                unit,
-                changes,
-                resources,
-                outputs,
-            } => {
-                let plan = self.planned(unit, *changes, resources, outputs);
-                if self.quiet {
-                    self.unseen.push((unit.clone(), plan));
-                    return String::new();
-                }
-                plan
-            }
+            Event::UnitFinished { unit, outcome } => self.finished(unit, outcome),
             _ if self.quiet => String::new(),
-            Event::Phase { unit, phase } => match phase {
-                Phase::Credentials | Phase::Backend | Phase::Output if !self.verbose => {
+            Event::Phase { unit, phase } => {
+                let tells = match phase {
+                    // A log is told when something begins to change.
+                    Phase::Apply => !self.live || self.verbose,
+                    _ => self.verbose,
+                };
+                if tells {
+                    self.line(unit, &format!("{DIM}{}{DIM:#}", phase.doing()))
+                } else {
                     String::new()
                 }
-                phase => self.line(unit, &format!("{DIM}{}{DIM:#}", phase.doing())),
-            },
+            }
             Event::Resource {
                 unit,
                 address,
@@ -102,12 +86,17 @@ impl Lines {
             Event::Detail { unit, message } if self.verbose => {
                 self.prefixed(unit.as_ref(), [format!("{DIM}{message}{DIM:#}")])
             }
-            Event::Provisional { unit, because } => self.line(
-                unit,
-                &format!("provisional: `{because}` has changes that are not applied yet"),
-            ),
-            Event::Detail { .. } | Event::Ask(_) | Event::RunEnded => String::new(),
-        }
+            Event::Detail { .. }
+            | Event::Diagnostic { .. }
+            | Event::Planned { .. }
+            | Event::Provisional { .. }
+            | Event::Ask(_)
+            | Event::RunEnded => String::new(),
+        };
+        text.lines().fold(String::new(), |mut text, line| {
+            let _ = writeln!(text, "{}", wrap(line, width, 4));
+            text
+        })
     }
 
     fn told(&self, text: String) -> String {
@@ -123,7 +112,7 @@ impl Lines {
             format!(
                 "{CYAN}{:width$}{CYAN:#}  ",
                 unit.to_string(),
-                width = self.width
+                width = self.name_width
             )
         });
         lines.into_iter().fold(String::new(), |mut text, line| {
@@ -139,8 +128,11 @@ impl Lines {
         action: &str,
         progress: &ResourceProgress,
     ) -> String {
+        let failed = matches!(progress, ResourceProgress::Failed(_));
         // Every plan reads what is there; that is worth a line for those who ask.
-        if matches!(action, "refresh" | "read") && !self.verbose {
+        let is_read = matches!(action, "refresh" | "read");
+        let is_counted = self.live && self.units > FOLLOWED_UNITS;
+        if !self.verbose && !failed && (is_read || is_counted) {
             return String::new();
         }
         match progress {
@@ -152,233 +144,156 @@ impl Lines {
                 unit,
                 &format!("{RED}{address}: {action} failed{RED:#} after {seconds}s"),
             ),
-            ResourceProgress::Running(seconds) => self.line(
+            ResourceProgress::Running(seconds) if !self.live || self.verbose => self.line(
                 unit,
                 &format!("{DIM}{address}: still at it ({action}, {seconds}s){DIM:#}"),
             ),
             ResourceProgress::Started if self.verbose => {
                 self.line(unit, &format!("{DIM}{address}: {action} …{DIM:#}"))
             }
-            ResourceProgress::Started => String::new(),
+            ResourceProgress::Planned
+            | ResourceProgress::Started
+            | ResourceProgress::Running(_) => String::new(),
         }
-    }
-
-    fn planned(
-        &self,
-        unit: &UnitId,
-        changes: Changes,
-        resources: &[ResourceChange],
-        outputs: &[String],
-    ) -> String {
-        let mut lines = Vec::new();
-        for resource in resources {
-            let (symbol, style) = symbol(&resource.actions);
-            lines.push(format!(
-                "{style}{symbol}{style:#} {BOLD}{}{BOLD:#}",
-                resource.address
-            ));
-            lines.extend(resource.attributes.iter().map(|line| format!("    {line}")));
-        }
-        lines.extend(outputs.iter().map(|output| format!("output {output}")));
-        lines.push(format!("{BOLD}plan:{BOLD:#} {}", describe_changes(changes)));
-        self.prefixed(Some(unit), lines)
     }
 
     fn finished(&self, unit: &UnitId, outcome: &Outcome) -> String {
         let style = result_style(outcome.result);
         let word = result_word(outcome.result);
-        match outcome.result {
-            UnitResult::Succeeded if self.quiet => String::new(),
-            UnitResult::Succeeded => {
-                let time = outcome
-                    .duration_ms
-                    .map_or(String::new(), |ms| format!(" ({})", time(ms)));
-                self.line(unit, &format!("{style}{word}{style:#}{time}"))
+        if outcome.result == UnitResult::Succeeded {
+            if self.quiet {
+                return String::new();
             }
-            _ => {
-                // What a diagnostic has just said is not said again.
-                let told = |reason: &&str| {
-                    outcome
-                        .diagnostics
-                        .iter()
-                        .any(|told| told.summary == **reason)
-                };
-                let reason = outcome.reason.as_deref().filter(|reason| !told(reason));
-                let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
-                self.line(unit, &format!("{style}{word}{style:#}{reason}"))
+            let time = outcome
+                .duration_ms
+                .map_or(String::new(), |ms| format!(" {DIM}({}){DIM:#}", time(ms)));
+            let what = self.came_to(outcome);
+            return self.line(unit, &format!("{style}{word}{style:#}{what}{time}"));
+        }
+        let reason = outcome.reason.as_deref();
+        let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+        self.line(unit, &format!("{style}{word}{style:#}{reason}"))
+    }
+
+    /// `: 3 to add, 0 to change, 0 to destroy`, `: no changes`.
+    fn came_to(&self, outcome: &Outcome) -> String {
+        match (self.command, outcome.changes) {
+            ("apply" | "destroy", Some(changes)) if outcome.differs => {
+                format!(": {}", counted(changes, ["added", "changed", "destroyed"]))
             }
+            ("drift", Some(_)) if outcome.differs => ": drifted".to_owned(),
+            ("drift", Some(_)) => ": no drift".to_owned(),
+            (_, Some(_)) => format!(
+                ": {}",
+                changes_planned(outcome).unwrap_or_else(|| "no changes".to_owned())
+            ),
+            (_, None) => String::new(),
         }
-    }
-}
-
-/// A diagnostic as lines: severity and summary, place, detail.
-pub fn diagnostic_lines(diagnostic: &Diagnostic) -> Vec<String> {
-    let (word, style) = match diagnostic.severity {
-        Severity::Error => ("error", RED.bold()),
-        Severity::Warning => ("warning", YELLOW.bold()),
-    };
-    let mut lines = vec![format!("{style}{word}{style:#}: {}", diagnostic.summary)];
-    if let Some(file) = &diagnostic.file {
-        let line = diagnostic
-            .line
-            .map_or(String::new(), |line| format!(":{line}"));
-        lines.push(format!("  {DIM}at {file}{line}{DIM:#}"));
-    }
-    if let Some(detail) = &diagnostic.detail {
-        lines.extend(detail.lines().map(|line| format!("  {line}")));
-    }
-    lines
-}
-
-/// Terraform's sentence for a plan's counts.
-pub(super) fn describe_changes(changes: Changes) -> String {
-    let Changes {
-        add,
-        change,
-        destroy,
-        replace,
-        import,
-        outputs,
-    } = changes;
-    if changes == Changes::default() {
-        return "no changes to resources".to_owned();
-    }
-    let mut text = format!("{add} to add, {change} to change, {destroy} to destroy");
-    for (count, what) in [
-        (replace, "replaced"),
-        (import, "to import"),
-        (outputs, "outputs change"),
-    ] {
-        if count > 0 {
-            let _ = write!(text, ", {count} {what}");
-        }
-    }
-    text
-}
-
-fn symbol(actions: &[String]) -> (&'static str, Style) {
-    let has = |action: &str| actions.iter().any(|each| each == action);
-    match (has("create"), has("delete")) {
-        (true, true) => ("-/+", YELLOW),
-        (true, false) => ("+", GREEN),
-        (false, true) => ("-", RED),
-        (false, false) if has("update") => ("~", YELLOW),
-        (false, false) if has("read") => ("<=", CYAN),
-        (false, false) => ("·", DIM),
-    }
-}
-
-pub(super) fn result_word(result: UnitResult) -> &'static str {
-    match result {
-        UnitResult::Succeeded => "succeeded",
-        UnitResult::Failed => "failed",
-        UnitResult::Skipped => "skipped",
-        UnitResult::Refused => "refused",
-        UnitResult::Locked => "locked",
-        UnitResult::Interrupted => "interrupted",
-    }
-}
-
-pub(super) fn result_style(result: UnitResult) -> Style {
-    match result {
-        UnitResult::Succeeded => GREEN,
-        UnitResult::Failed | UnitResult::Refused => RED.bold(),
-        UnitResult::Skipped => DIM,
-        UnitResult::Locked | UnitResult::Interrupted => YELLOW,
-    }
-}
-
-/// `0.3s`, `42s`, `3m05s`.
-pub(super) fn time(ms: u64) -> String {
-    match ms {
-        0..10_000 => format!("{}.{}s", ms / 1000, ms % 1000 / 100),
-        10_000..60_000 => format!("{}s", ms / 1000),
-        _ => format!("{}m{:02}s", ms / 60_000, ms % 60_000 / 1000),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::Typed;
+    use crate::model::{Changes, Diagnostic};
 
     fn plain(text: &str) -> String {
         anstream::adapter::strip_str(text).to_string()
     }
 
-    #[test]
-    fn each_line_is_prefixed_with_its_unit() {
-        let mut lines = Lines::new(false, false);
-        let unit: UnitId = "dev/network".parse().expect("a unit");
-        lines.render(&Event::RunStarted {
+    fn started(lines: &mut Lines, command: &'static str, names: &[&str]) {
+        let event = Event::RunStarted {
             run_id: "r1".to_owned(),
-            command: "plan",
-            units: vec![
-                (unit.clone(), Outcome::blank()),
-                ("prod".parse().expect("a unit"), Outcome::blank()),
-            ],
-        });
-        let diagnostic = Diagnostic::error("reference to undeclared resource")
-            .with_detail("it is not declared")
-            .with_hint("declare it")
-            .at("dev/main.tf", Some(3));
-        let text = lines.render(&Event::Diagnostic {
-            unit: Some(unit),
-            diagnostic,
-        });
+            command,
+            typed: Typed::default(),
+            units: names
+                .iter()
+                .map(|name| (name.parse().expect("a unit"), Outcome::blank()))
+                .collect(),
+        };
+        lines.render(&event, 100);
+    }
+
+    fn finished(unit: &str, outcome: Outcome) -> Event {
+        Event::UnitFinished {
+            unit: unit.parse().expect("a unit"),
+            outcome: Box::new(outcome),
+        }
+    }
+
+    #[test]
+    fn a_finished_unit_is_one_line() {
+        let mut lines = Lines::new(false, false, true);
+        started(&mut lines, "plan", &["dev/network", "prod"]);
+        let changes = |add| Outcome {
+            result: UnitResult::Succeeded,
+            changes: Some(Changes {
+                add,
+                ..Changes::default()
+            }),
+            differs: add > 0,
+            duration_ms: Some(1_234),
+            ..Outcome::blank()
+        };
+        let failed = Outcome {
+            result: UnitResult::Failed,
+            reason: Some("`terraform plan` failed: Invalid reference".to_owned()),
+            ..Outcome::blank()
+        };
+        let text = [
+            finished("prod", changes(2)),
+            finished("prod", changes(0)),
+            finished("dev/network", failed),
+        ]
+        .map(|event| lines.render(&event, 50))
+        .concat();
         insta::assert_snapshot!(plain(&text), @r"
-        dev/network  error: reference to undeclared resource
-        dev/network    at dev/main.tf:3
-        dev/network    it is not declared
-        dev/network    hint: declare it
+        prod         succeeded: 2 to add, 0 to change, 0
+            to destroy (1.2s)
+        prod         succeeded: no changes (1.2s)
+        dev/network  failed: `terraform plan` failed:
+            Invalid reference
         ");
     }
 
     #[test]
-    fn a_plan_shows_each_resource_and_its_attributes() {
-        let mut lines = Lines::new(false, false);
-        let text = lines.render(&Event::Planned {
-            unit: "dev".parse().expect("a unit"),
-            changes: Changes {
-                add: 1,
-                destroy: 1,
-                replace: 1,
-                ..Changes::default()
-            },
-            resources: vec![ResourceChange {
-                address: "aws_vpc.this".to_owned(),
-                actions: vec!["delete".to_owned(), "create".to_owned()],
-                attributes: vec!["cidr_block: \"a\" → \"b\"".to_owned()],
-            }],
-            outputs: vec!["~ vpc_id".to_owned()],
-        });
-        insta::assert_snapshot!(plain(&text), @r#"
-        dev  -/+ aws_vpc.this
-        dev      cidr_block: "a" → "b"
-        dev  output ~ vpc_id
-        dev  plan: 1 to add, 0 to change, 1 to destroy, 1 replaced
-        "#);
-    }
-
-    #[test]
     fn quiet_keeps_problems() {
-        let mut lines = Lines::new(true, false);
+        let mut lines = Lines::new(true, false, false);
         let note = Event::Note {
             unit: None,
             message: "hello".to_owned(),
         };
-        assert_eq!(lines.render(&note), "");
+        assert_eq!(lines.render(&note, 100), "");
         let problem = Event::Diagnostic {
             unit: None,
             diagnostic: Diagnostic::warning("weak"),
         };
-        assert_eq!(plain(&lines.render(&problem)), "warning: weak\n");
+        assert_eq!(plain(&lines.render(&problem, 100)), "warning: weak\n");
     }
 
     #[test]
-    fn times_are_short() {
+    fn a_log_is_told_each_resource_and_a_full_terminal_only_failures() {
+        let done = |progress| Event::Resource {
+            unit: "a".parse().expect("a unit"),
+            address: "terraform_data.x".to_owned(),
+            action: "create".to_owned(),
+            progress,
+        };
+        let mut log = Lines::new(false, false, false);
+        let mut screen = Lines::new(false, false, true);
+        for lines in [&mut log, &mut screen] {
+            started(lines, "apply", &["a", "b", "c", "d", "e"]);
+        }
+        let succeeded = done(ResourceProgress::Done(2));
         assert_eq!(
-            [time(340), time(42_900), time(185_000)],
-            ["0.3s", "42s", "3m05s"]
+            plain(&log.render(&succeeded, 100)),
+            "a  terraform_data.x: create done after 2s\n"
+        );
+        assert_eq!(screen.render(&succeeded, 100), "");
+        assert_eq!(
+            plain(&screen.render(&done(ResourceProgress::Failed(2)), 100)),
+            "a  terraform_data.x: create failed after 2s\n"
         );
     }
 }

@@ -1,23 +1,36 @@
 //! What a person sees. The only room that writes to the terminal.
 //!
-//! A consumer of events: [`Console`] turns each fact into lines, shows what is going on right
-//! now in one line at the bottom of a terminal, and asks questions. People's output goes to
-//! stdout, or to stderr where stdout carries a document (`--json`).
+//! A consumer of events: [`Console`] tells each fact as it happens (`lines`), shows what goes on
+//! right now at the bottom of a terminal (`live`), asks questions (`prompt`), and ends with what
+//! the plans change (`review`), what went wrong (`problems`) and a table (`results`). People's
+//! output goes to stdout, or to stderr where stdout carries a document (`--json`).
 
 mod lines;
-mod progress;
+mod live;
+mod next;
+mod problems;
 mod prompt;
-mod summary;
+mod results;
+mod review;
+mod style;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use anstream::AutoStream;
 
-use crate::events::{Ask, Event, Events};
+use crate::events::{Ask, Event, Events, Phase, Typed};
 use crate::model::{Outcome, UnitId};
 
-pub use lines::diagnostic_lines;
+pub use problems::diagnostic_lines;
+
+/// How often what is live is redrawn.
+const REDRAW: Duration = Duration::from_millis(125);
+/// How often a log hears that work goes on: some CI systems end a job that is silent for minutes.
+const HEARTBEAT: Duration = Duration::from_mins(1);
+/// Columns of a table where there is no terminal; nothing else is broken there.
+const COLUMNS: usize = 100;
 
 /// How to talk to a person.
 #[derive(Debug, Clone, Copy)]
@@ -38,10 +51,18 @@ pub struct Options {
 pub struct Console {
     options: Options,
     out: Box<dyn Write + Send>,
-    progress: progress::Progress,
+    live: live::Live,
     lines: lines::Lines,
+    begun: Instant,
+    command: &'static str,
+    typed: Typed,
     selected: Vec<UnitId>,
     outcomes: HashMap<UnitId, Outcome>,
+    provisional: Vec<(UnitId, UnitId)>,
+    /// Plans that nobody has seen yet.
+    plans: Vec<review::UnitPlan>,
+    /// Errors and warnings that nobody has seen yet.
+    problems: problems::Problems,
     /// A signal asked the run to end: nobody is asked anything any more.
     interrupted: bool,
 }
@@ -68,38 +89,125 @@ impl Console {
     }
 
     fn on(out: Box<dyn Write + Send>, options: Options) -> Self {
+        let live = options.terminal && !options.quiet;
         Self {
             options,
             out,
-            progress: progress::Progress::new(options.terminal && !options.quiet),
-            lines: lines::Lines::new(options.quiet, options.verbose),
+            live: live::Live::new(live, options.colour),
+            lines: lines::Lines::new(options.quiet, options.verbose, live),
+            begun: Instant::now(),
+            command: "",
+            typed: Typed::default(),
             selected: Vec::new(),
             outcomes: HashMap::new(),
+            provisional: Vec::new(),
+            plans: Vec::new(),
+            problems: problems::Problems::default(),
             interrupted: false,
+        }
+    }
+
+    /// How often [`Console::tick`] is due.
+    pub fn interval(&self) -> Duration {
+        if self.options.terminal {
+            REDRAW
+        } else {
+            HEARTBEAT
+        }
+    }
+
+    /// Shows that time goes by.
+    pub fn tick(&mut self) {
+        if self.options.quiet {
+            return;
+        }
+        if self.options.terminal {
+            self.live.tick();
+        } else if let Some(line) = self.live.heartbeat() {
+            self.write(&format!("{line}\n"));
         }
     }
 
     /// Shows one fact. A question waits for its answer, or for the run to be interrupted; what
     /// happens meanwhile is shown afterwards.
     pub async fn show(&mut self, event: Event, rest: &mut Events, held: &mut VecDeque<Event>) {
-        self.progress.observe(&event);
         match &event {
-            Event::RunStarted { units, .. } => {
-                self.selected = units.iter().map(|(unit, _)| unit.clone()).collect();
-            }
-            Event::UnitFinished { unit, outcome } => {
-                self.outcomes.insert(unit.clone(), (**outcome).clone());
-            }
+            Event::Phase {
+                unit,
+                phase: Phase::Apply,
+            } => self.show_plan_of(unit),
             Event::Interrupted { .. } => self.interrupted = true,
             _ => {}
         }
+        let event = match event {
+            Event::Ask(ask) => return self.ask(ask, rest, held).await,
+            event => event,
+        };
+        let text = self.lines.render(&event, self.width());
+        self.write(&text);
+        self.live.observe(&event);
+        self.keep(event);
+    }
+
+    /// Keeps what is told at the end, or before a question.
+    fn keep(&mut self, event: Event) {
         match event {
-            Event::Ask(ask) => self.ask(ask, rest, held).await,
-            event => {
-                let text = self.lines.render(&event);
-                self.write(&text);
+            Event::RunStarted {
+                command,
+                typed,
+                units,
+                ..
+            } => {
+                self.begun = Instant::now();
+                self.command = command;
+                self.typed = typed;
+                self.selected = units.into_iter().map(|(unit, _)| unit).collect();
             }
+            Event::Planned {
+                unit,
+                resources,
+                outputs,
+                text,
+                ..
+            } => self.plans.push(review::UnitPlan {
+                unit,
+                resources,
+                outputs,
+                text,
+            }),
+            Event::Diagnostic {
+                unit: Some(unit),
+                diagnostic,
+            } => self.problems.add(&unit, &diagnostic),
+            Event::Provisional { unit, because } => self.provisional.push((unit, because)),
+            Event::UnitFinished { unit, outcome } => {
+                self.outcomes.insert(unit, *outcome);
+            }
+            _ => {}
         }
+    }
+
+    /// A plan that is applied without a question is shown before that.
+    fn show_plan_of(&mut self, unit: &UnitId) {
+        let Some(position) = self.plans.iter().position(|plan| plan.unit == *unit) else {
+            return;
+        };
+        let plan = self.plans.remove(position);
+        if !self.options.quiet {
+            let text = review::render(&[plan], self.width());
+            self.write(&text);
+        }
+    }
+
+    /// What nobody has seen yet: plans, and what went wrong.
+    fn show_open(&mut self, with_plans: bool) {
+        let plans = std::mem::take(&mut self.plans);
+        let mut text = String::new();
+        if with_plans {
+            text = review::render(&plans, self.width());
+        }
+        text.push_str(&self.problems.take(self.selected.len() == 1, self.width()));
+        self.write(&text);
     }
 
     async fn ask(&mut self, ask: Ask, rest: &mut Events, held: &mut VecDeque<Event>) {
@@ -107,17 +215,17 @@ impl Console {
             let _ = ask.reply.send(false);
             return;
         }
-        let plans = self.lines.unseen_plans();
-        self.write(&plans);
-        self.progress.hide();
+        // However quiet it is to be: nobody is asked about what was not shown.
+        self.show_open(true);
+        self.live.hide();
         let mut answer = prompt::ask(&mut self.out, &ask.question, &ask.expects);
         let agreed = loop {
             tokio::select! {
                 answer = &mut answer => break answer.unwrap_or(false),
                 event = rest.recv() => match event {
-                    Some(event @ Event::Interrupted { .. }) => {
-                        let text = self.lines.render(&event);
-                        self.write(&format!("\n{text}"));
+                    Some(Event::Interrupted { .. }) => {
+                        // While somebody is asked nothing runs: there is nothing to wait for.
+                        self.write("\ninterrupted: that is no agreement, and nothing new is started\n");
                         self.interrupted = true;
                         break false;
                     }
@@ -126,23 +234,35 @@ impl Console {
                 },
             }
         };
-        self.progress.show();
+        self.live.show();
         // A run that no longer waits for the answer has ended already.
         let _ = ask.reply.send(agreed);
     }
 
-    /// The table at the end, and where to look next.
-    pub fn summary(&mut self) {
-        self.progress.hide();
-        if !self.options.quiet {
-            let outcomes = &mut self.outcomes;
-            let units: Vec<(UnitId, Outcome)> = std::mem::take(&mut self.selected)
-                .into_iter()
-                .filter_map(|unit| outcomes.remove(&unit).map(|outcome| (unit, outcome)))
-                .collect();
-            let text = summary::render(&units);
-            self.write(&text);
+    /// What went wrong, and, unless it is to be `brief`, what the plans change, the table, and
+    /// where to look next.
+    pub fn end(&mut self, brief: bool) {
+        self.live.hide();
+        let brief = brief || self.options.quiet;
+        self.show_open(!brief);
+        if brief {
+            return;
         }
+        let outcomes = &mut self.outcomes;
+        let units: Vec<(UnitId, Outcome)> = std::mem::take(&mut self.selected)
+            .into_iter()
+            .filter_map(|unit| outcomes.remove(&unit).map(|outcome| (unit, outcome)))
+            .collect();
+        let results = results::Results {
+            command: self.command,
+            typed: &self.typed,
+            units: &units,
+            provisional: &self.provisional,
+            elapsed_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            width: self.width(),
+        };
+        let text = results.render();
+        self.write(&text);
     }
 
     /// Writes lines for people as they are.
@@ -152,9 +272,18 @@ impl Console {
         }
         let out = &mut self.out;
         // A reader that is gone must not stop the run: children may be writing state.
-        self.progress.suspend(|| {
+        self.live.suspend(|| {
             let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         });
+    }
+
+    /// The columns of the terminal as it is now. A log is never broken into lines: it is searched.
+    fn width(&self) -> usize {
+        if self.options.terminal {
+            size().map_or(COLUMNS, |(columns, _)| columns)
+        } else {
+            usize::MAX
+        }
     }
 }
 
@@ -166,15 +295,17 @@ fn choice(options: Options) -> anstream::ColorChoice {
     }
 }
 
-/// How many columns text for people may have.
+/// The columns and rows of the terminal that people look at. A pipe has none, and some terminals
+/// say zero.
+fn size() -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    let (columns, rows) = (usize::from(size.ws_col), usize::from(size.ws_row));
+    (columns > 0 && rows > 0).then_some((columns, rows))
+}
+
+/// How many columns an explanation with snippets of source may have.
 pub fn width() -> usize {
-    let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
-    // A pipe has no width, and some terminals say zero.
-    if columns == 0 {
-        100
-    } else {
-        usize::from(columns).clamp(60, 140)
-    }
+    size().map_or(COLUMNS, |(columns, _)| columns.clamp(60, 140))
 }
 
 /// Prints a document on stdout, and nothing else. A reader that has seen enough (`| head`) is no

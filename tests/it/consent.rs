@@ -2,7 +2,7 @@
 
 use crate::support::{TestEnvironment, fixtures, texts, the_unit};
 
-const YES: &str = "Only `yes` is taken as agreement: ";
+const YES: &str = "Type `yes` to agree, anything else to decline: ";
 
 fn protected_prod(test: TestEnvironment) -> TestEnvironment {
     let main = fixtures::local(&fixtures::builtin());
@@ -14,7 +14,10 @@ fn apply_asks_after_it_has_shown_the_plan() {
     let test = TestEnvironment::offline().environment("dev");
     let mut terminal = test.tfw(["apply", "dev"]).on_terminal();
     let shown = terminal.wait_for(YES);
-    assert!(shown.contains("+ terraform_data.this"), "{shown}");
+    assert!(
+        shown.contains("terraform_data.this will be created"),
+        "{shown}"
+    );
     assert!(
         shown.contains("dev: 1 to add, 0 to change, 0 to destroy"),
         "{shown}"
@@ -55,7 +58,8 @@ fn a_protected_environment_asks_for_its_name() {
                 "prod",
             ])
             .on_terminal();
-        let shown = terminal.wait_for("`prod` is protected; type its name to agree: ");
+        let shown = terminal
+            .wait_for("`prod` is protected. Type its name to agree, anything else to decline: ");
         assert!(shown.contains("prod: 1 to add"), "{shown}");
         assert_eq!(test.local_state("prod"), None);
         terminal.type_line(answer);
@@ -243,7 +247,10 @@ fn ctrl_c_at_a_question_is_no_answer() {
     terminal.wait_for(YES);
     terminal.ctrl_c();
     let screen = terminal.exits(130);
-    assert!(screen.contains("SIGINT: starting nothing new"), "{screen}");
+    assert!(
+        screen.contains("interrupted: that is no agreement"),
+        "{screen}"
+    );
     let report = test.kept_report();
     assert_eq!(report["result"], "interrupted");
     assert_eq!(the_unit(&report, "dev")["result"], "interrupted");
@@ -272,7 +279,7 @@ fn ctrl_c_at_the_question_of_exec_is_no_answer() {
     let mut terminal = test
         .tfw(["exec", "prod", "--", "taint", "terraform_data.this"])
         .on_terminal();
-    terminal.wait_for("type its name to agree: ");
+    terminal.wait_for("Type its name to agree, anything else to decline: ");
     terminal.ctrl_c();
     terminal.exits(130);
     let report = test.kept_report();
@@ -306,7 +313,10 @@ fn a_plan_is_shown_to_whoever_is_asked_about_it() {
     let test = TestEnvironment::offline().environment("dev");
     let mut terminal = test.tfw(["apply", "dev", "--quiet"]).on_terminal();
     let shown = terminal.wait_for(YES);
-    assert!(shown.contains("+ terraform_data.this"), "{shown}");
+    assert!(
+        shown.contains("terraform_data.this will be created"),
+        "{shown}"
+    );
     terminal.type_line("no");
     terminal.exits(4);
 

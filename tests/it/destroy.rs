@@ -47,7 +47,7 @@ fn destroy_asks_in_words_of_its_own() {
         .succeeds();
     for (answer, code, left) in [("no", 4, 1), ("yes", 0, 0)] {
         let mut terminal = test.tfw(["destroy", "dev"]).on_terminal();
-        let shown = terminal.wait_for("Only `yes` is taken as agreement: ");
+        let shown = terminal.wait_for("Type `yes` to agree, anything else to decline: ");
         assert!(shown.contains("There is no way back"), "{shown}");
         assert!(
             shown.contains("dev: 0 to add, 0 to change, 1 to destroy"),

@@ -321,7 +321,8 @@ fn a_workspace_of_a_protected_environment_is_not_made_unasked_and_is_no_state() 
     assert!(test.objects("prod").is_empty());
 
     let mut terminal = test.tfw(["plan", "prod"]).on_terminal();
-    let shown = terminal.wait_for("`prod` is protected; type its name to agree: ");
+    let shown = terminal
+        .wait_for("`prod` is protected. Type its name to agree, anything else to decline: ");
     assert!(
         shown.contains("creating the workspace `green` of `prod`"),
         "{shown}"

@@ -135,7 +135,7 @@ fn a_plan_behind_pending_changes_is_provisional() {
     assert!(provisional(&report, "dev/eks"));
     assert!(
         run.stderr
-            .contains("provisional: `dev/network` has changes"),
+            .contains("provisional: dev/eks is planned as if nothing changed upstream"),
         "{}",
         run.stderr
     );

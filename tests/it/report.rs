@@ -304,11 +304,19 @@ fn people_get_no_colour_in_a_pipe_and_little_with_quiet() {
     let test = TestEnvironment::offline().environment("dev");
     let run = test.tfw(["plan", "dev"]).run().succeeds();
     assert_eq!(run.stderr, "");
-    assert!(run.stdout.contains("dev  plan: 1 to add"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("dev  succeeded: 1 to add"),
+        "{}",
+        run.stdout
+    );
     assert!(run.stdout.contains("1 unit: 1 succeeded"), "{}", run.stdout);
     assert!(!run.stdout.contains('\u{1b}'), "{:?}", run.stdout);
     let run = test.tfw(["plan", "dev", "--json"]).run().succeeds();
-    assert!(run.stderr.contains("dev  plan: 1 to add"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("dev  succeeded: 1 to add"),
+        "{}",
+        run.stderr
+    );
     assert!(!run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
 
     let run = test.tfw(["plan", "dev", "-q"]).run().succeeds();

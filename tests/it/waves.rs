@@ -2,7 +2,7 @@
 
 use crate::support::{TestEnvironment, fixtures, the_unit, wait_until};
 
-const YES: &str = "Only `yes` is taken as agreement: ";
+const YES: &str = "Type `yes` to agree, anything else to decline: ";
 
 /// Not Terraform.
 const BROKEN: &str = "resource {";
@@ -137,7 +137,7 @@ fn fail_fast_asks_about_nothing_once_a_plan_has_failed() {
         .tfw(["apply", "dev", "--fail-fast"])
         .on_terminal()
         .exits(1);
-    assert!(screen.contains("dev/a  plan: 1 to add"), "{screen}");
+    assert!(screen.contains("Changes in dev/a"), "{screen}");
     assert!(!screen.contains(YES), "{screen}");
     assert_eq!(results(&test, ["dev/a", "dev/b"]), ["skipped", "failed"]);
     let report = test.kept_report();

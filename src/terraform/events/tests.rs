@@ -50,24 +50,18 @@ fn a_plan_is_counted_as_terraform_counts() {
         outputs: 2,
     };
     assert_eq!(collected.changes, expected);
-    let planned: Vec<_> = collected
-        .resources_planned
-        .iter()
-        .map(|(address, action)| (address.as_str(), action.as_str()))
-        .collect();
-    assert_eq!(
-        planned,
-        [
-            ("terraform_data.a", "replace"),
-            ("terraform_data.imp", "update"),
-            ("data.terraform_remote_state.x", "read"),
-        ]
-    );
     assert_eq!(
         facts,
         [
             resource("terraform_data.imp", "refresh", ResourceProgress::Started),
             resource("terraform_data.imp", "refresh", ResourceProgress::Done(0)),
+            resource("terraform_data.a", "replace", ResourceProgress::Planned),
+            resource("terraform_data.imp", "update", ResourceProgress::Planned),
+            resource(
+                "data.terraform_remote_state.x",
+                "read",
+                ResourceProgress::Planned
+            ),
         ]
     );
     let warning = Diagnostic::warning("Check block assertion failed")
@@ -87,14 +81,11 @@ fn a_failed_apply_counts_what_it_completed() {
         ..Changes::default()
     };
     assert_eq!(collected.changes, expected);
-    assert_eq!(
-        facts[2],
-        resource(
-            "terraform_data.slow",
-            "create",
-            ResourceProgress::Running(10)
-        )
-    );
+    assert!(facts.contains(&resource(
+        "terraform_data.slow",
+        "create",
+        ResourceProgress::Running(10)
+    )));
     assert_eq!(
         facts.last(),
         Some(&resource(

@@ -1,0 +1,131 @@
+//! What to do after a run: the very command.
+
+use crate::events::Typed;
+use crate::model::{Outcome, UnitId, UnitResult};
+
+/// More units than this are not named one by one.
+const NAMED: usize = 6;
+
+/// What comes next, one line each: what it does, and the command.
+pub(super) fn next(command: &str, typed: &Typed, units: &[(UnitId, Outcome)]) -> Vec<String> {
+    let words = |command: &str, selection: &str| {
+        let words = ["tfw", command, selection, &typed.options];
+        let given: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        given.join(" ")
+    };
+    let named = |chosen: &[&UnitId]| {
+        if chosen.len() > NAMED || chosen.len() == units.len() {
+            typed.selection.clone()
+        } else {
+            let names: Vec<String> = chosen.iter().map(ToString::to_string).collect();
+            names.join(" ")
+        }
+    };
+    let with = |wanted: &dyn Fn(&Outcome) -> bool| -> Vec<&UnitId> {
+        units
+            .iter()
+            .filter(|(_, outcome)| wanted(outcome))
+            .map(|(unit, _)| unit)
+            .collect()
+    };
+    let stuck = with(&|outcome| {
+        matches!(
+            outcome.result,
+            UnitResult::Failed | UnitResult::Locked | UnitResult::Interrupted
+        )
+    });
+    if !stuck.is_empty() {
+        let again = words(
+            command,
+            &named(&with(&|outcome| {
+                !matches!(outcome.result, UnitResult::Succeeded | UnitResult::Refused)
+            })),
+        );
+        return vec![format!("when that is mended: {again}")];
+    }
+    let changed = with(&|outcome| outcome.differs);
+    match command {
+        "init" => vec![format!(
+            "see what would change: {}",
+            words("plan", &typed.selection)
+        )],
+        "plan" | "drift" if changed.is_empty() => Vec::new(),
+        "plan" => match &typed.bundle {
+            Some(folder) => vec![format!(
+                "apply exactly these plans: {}",
+                words("apply", &format!("--from {folder}"))
+            )],
+            None => vec![format!("apply: {}", words("apply", &typed.selection))],
+        },
+        "drift" => vec![format!(
+            "see what an apply would set back: {}",
+            words("plan", &named(&changed))
+        )],
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn units(results: &[(&str, UnitResult, bool)]) -> Vec<(UnitId, Outcome)> {
+        let outcome = |result, differs| Outcome {
+            result,
+            differs,
+            ..Outcome::blank()
+        };
+        results
+            .iter()
+            .map(|&(name, result, differs)| {
+                (name.parse().expect("a unit"), outcome(result, differs))
+            })
+            .collect()
+    }
+
+    fn typed() -> Typed {
+        Typed {
+            options: "--manifest 'my live/tfw.toml'".to_owned(),
+            selection: "--all".to_owned(),
+            bundle: None,
+        }
+    }
+
+    #[test]
+    fn after_a_plan_with_changes_comes_its_apply() {
+        let ran = units(&[
+            ("dev", UnitResult::Succeeded, true),
+            ("prod", UnitResult::Succeeded, false),
+        ]);
+        assert_eq!(
+            next("plan", &typed(), &ran),
+            ["apply: tfw apply --all --manifest 'my live/tfw.toml'"]
+        );
+        let kept = Typed {
+            bundle: Some("review".to_owned()),
+            ..Typed::default()
+        };
+        assert_eq!(
+            next("plan", &kept, &ran),
+            ["apply exactly these plans: tfw apply --from review"]
+        );
+        assert!(next("plan", &typed(), &ran[1..]).is_empty());
+        assert_eq!(
+            next("drift", &Typed::default(), &ran),
+            ["see what an apply would set back: tfw plan dev"]
+        );
+    }
+
+    #[test]
+    fn after_a_failure_comes_the_same_for_what_is_left() {
+        let ran = units(&[
+            ("dev", UnitResult::Succeeded, true),
+            ("test", UnitResult::Failed, false),
+            ("prod", UnitResult::Skipped, false),
+        ]);
+        assert_eq!(
+            next("apply", &Typed::default(), &ran),
+            ["when that is mended: tfw apply test prod"]
+        );
+    }
+}
