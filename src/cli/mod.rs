@@ -4,6 +4,7 @@ mod apply;
 mod args;
 mod completions;
 mod destroy;
+mod drift;
 mod error;
 mod exec;
 mod frame;
@@ -56,6 +57,7 @@ enum Command {
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Destroy(destroy::DestroyArgs),
+    Drift(drift::DriftArgs),
     Validate(validate::ValidateArgs),
     Output(output::OutputArgs),
     Exec(exec::ExecArgs),
@@ -73,6 +75,7 @@ impl Command {
             Self::Plan(_) => "plan",
             Self::Apply(_) => "apply",
             Self::Destroy(_) => "destroy",
+            Self::Drift(_) => "drift",
             Self::Validate(_) => "validate",
             Self::Output(_) => "output",
             Self::Exec(_) => "exec",
@@ -106,6 +109,7 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Plan(args) => plan::run(args, global, environment),
         Command::Apply(args) => apply::run(args, global, environment),
         Command::Destroy(args) => destroy::run(args, global, environment),
+        Command::Drift(args) => drift::run(args, global, environment),
         Command::Validate(args) => validate::run(args, global, environment),
         Command::Output(args) => output::run(args, global, environment),
         Command::Exec(args) => exec::run(args, global, environment),

@@ -106,6 +106,8 @@ pub enum Phase {
     Init,
     /// `terraform plan`.
     Plan,
+    /// `terraform plan -refresh-only`.
+    Drift,
     /// `terraform apply`.
     Apply,
     /// `terraform validate`.
@@ -122,6 +124,7 @@ impl Phase {
             Self::Backend => "looking at the backend",
             Self::Init => "initialising",
             Self::Plan => "planning",
+            Self::Drift => "looking for drift",
             Self::Apply => "applying",
             Self::Validate => "validating",
             Self::Output => "reading outputs",

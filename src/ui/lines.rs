@@ -23,6 +23,8 @@ pub(super) struct Lines {
     quiet: bool,
     verbose: bool,
     width: usize,
+    /// The run looks for drift: its plans tell of the past, and change nothing.
+    drift: bool,
     /// Plans that were not shown, of units that have not ended: somebody may be asked about them.
     unseen: Vec<(UnitId, String)>,
 }
@@ -33,6 +35,7 @@ impl Lines {
             quiet,
             verbose,
             width: 0,
+            drift: false,
             unseen: Vec::new(),
         }
     }
@@ -52,6 +55,7 @@ impl Lines {
                 command,
                 units,
             } => {
+                self.drift = *command == "drift";
                 self.width = units
                     .iter()
                     .map(|(unit, _)| unit.to_string().len())
@@ -180,7 +184,11 @@ impl Lines {
             lines.extend(resource.attributes.iter().map(|line| format!("    {line}")));
         }
         lines.extend(outputs.iter().map(|output| format!("output {output}")));
-        lines.push(format!("{BOLD}plan:{BOLD:#} {}", describe_changes(changes)));
+        lines.push(if self.drift {
+            format!("{BOLD}drift:{BOLD:#} {}", describe_drift(changes))
+        } else {
+            format!("{BOLD}plan:{BOLD:#} {}", describe_changes(changes))
+        });
         self.prefixed(Some(unit), lines)
     }
 
@@ -254,6 +262,25 @@ pub(super) fn describe_changes(changes: Changes) -> String {
         }
     }
     text
+}
+
+/// The counts of a refresh-only plan: nothing of it is to be done, all of it has happened.
+fn describe_drift(changes: Changes) -> String {
+    let counts = [
+        (changes.change, "changed outside of Terraform"),
+        (changes.destroy, "gone"),
+        (changes.outputs, "output values differ"),
+    ];
+    let told: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if told.is_empty() {
+        "none".to_owned()
+    } else {
+        told.join(", ")
+    }
 }
 
 fn symbol(actions: &[String]) -> (&'static str, Style) {
@@ -357,6 +384,23 @@ mod tests {
         dev  output ~ vpc_id
         dev  plan: 1 to add, 0 to change, 1 to destroy, 1 replaced
         "#);
+    }
+
+    #[test]
+    fn drift_is_told_in_the_past_tense() {
+        let drift = |change, destroy, outputs| {
+            describe_drift(Changes {
+                change,
+                destroy,
+                outputs,
+                ..Changes::default()
+            })
+        };
+        assert_eq!(drift(0, 0, 0), "none");
+        assert_eq!(
+            drift(2, 1, 1),
+            "2 changed outside of Terraform, 1 gone, 1 output values differ"
+        );
     }
 
     #[test]
