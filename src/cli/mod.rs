@@ -13,6 +13,7 @@ mod man;
 mod manifest;
 mod output;
 mod plan;
+mod status;
 mod validate;
 
 use std::ffi::OsString;
@@ -58,6 +59,7 @@ enum Command {
     Apply(apply::ApplyArgs),
     Destroy(destroy::DestroyArgs),
     Drift(drift::DriftArgs),
+    Status(status::StatusArgs),
     Validate(validate::ValidateArgs),
     Output(output::OutputArgs),
     Exec(exec::ExecArgs),
@@ -76,6 +78,7 @@ impl Command {
             Self::Apply(_) => "apply",
             Self::Destroy(_) => "destroy",
             Self::Drift(_) => "drift",
+            Self::Status(_) => "status",
             Self::Validate(_) => "validate",
             Self::Output(_) => "output",
             Self::Exec(_) => "exec",
@@ -110,6 +113,7 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Apply(args) => apply::run(args, global, environment),
         Command::Destroy(args) => destroy::run(args, global, environment),
         Command::Drift(args) => drift::run(args, global, environment),
+        Command::Status(args) => status::run(args, global, environment),
         Command::Validate(args) => validate::run(args, global, environment),
         Command::Output(args) => output::run(args, global, environment),
         Command::Exec(args) => exec::run(args, global, environment),

@@ -114,6 +114,8 @@ pub enum Phase {
     Validate,
     /// Reading outputs.
     Output,
+    /// Looking at the state.
+    State,
 }
 
 impl Phase {
@@ -128,6 +130,7 @@ impl Phase {
             Self::Apply => "applying",
             Self::Validate => "validating",
             Self::Output => "reading outputs",
+            Self::State => "looking at the state",
         }
     }
 }

@@ -10,6 +10,7 @@ mod names;
 mod nearest;
 mod outcome;
 mod project;
+mod status;
 
 pub use backend::{Backend, BucketSpec, Encryption, LocalBackend, OtherBackend, S3Backend};
 pub use credentials::{AssumeRole, CredentialsSpec};
@@ -24,3 +25,4 @@ pub use outcome::{
     UnitResult,
 };
 pub use project::{Dependencies, Environment, Input, Project, TerraformSettings, Unit};
+pub use status::{StatePresence, UnitStatus};

@@ -91,7 +91,9 @@ impl Lines {
             }
             _ if self.quiet => String::new(),
             Event::Phase { unit, phase } => match phase {
-                Phase::Credentials | Phase::Backend | Phase::Output if !self.verbose => {
+                Phase::Credentials | Phase::Backend | Phase::Output | Phase::State
+                    if !self.verbose =>
+                {
                     String::new()
                 }
                 phase => self.line(unit, &format!("{DIM}{}{DIM:#}", phase.doing())),

@@ -7,6 +7,7 @@
 mod lines;
 mod progress;
 mod prompt;
+mod status;
 mod summary;
 
 use std::collections::{HashMap, VecDeque};
@@ -18,6 +19,7 @@ use crate::events::{Ask, Event, Events};
 use crate::model::{Outcome, UnitId};
 
 pub use lines::diagnostic_lines;
+pub use status::status;
 
 /// How to talk to a person.
 #[derive(Debug, Clone, Copy)]

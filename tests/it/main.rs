@@ -35,6 +35,7 @@ mod secrets;
 mod selection;
 mod shared_module;
 mod signals;
+mod status;
 mod support;
 mod validate;
 mod variables;
