@@ -49,8 +49,8 @@ Examples:
   tfw plan '*/network' --json     the report of every network stack, on stdout
   tfw exec prod/eks -- state list
 
-Exit codes: 0 done, 1 a unit failed, 2 differences (--detailed-exitcode), 3 wrong command line,
-manifest or tools, 4 refused, 5 a state lock is held, 129/130/143 interrupted.";
+Exit codes: 0 done, 1 a unit failed, 2 differences (drift, --detailed-exitcode), 3 wrong
+command line, manifest or tools, 4 refused, 5 a state lock is held, 129/130/143 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

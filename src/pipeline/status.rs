@@ -79,19 +79,23 @@ async fn look_at_state(record: &mut Record<'_>, row: &mut UnitStatus) -> Result<
         Backend::Local(_) | Backend::Other(_) => (VerifiedAccount::without_credentials(), true),
     };
     let store = states::open(unit, &account).await?;
-    let (state, lock) = tokio::join!(store.find(), lock_of(&store, locks));
+    let state = async {
+        // A state may be large, so no more of it is kept than the row needs.
+        match store.find().await? {
+            Found::State(version) => {
+                row.state = StatePresence::There;
+                row.serial = Some(version.document.serial);
+                row.resources = Some(version.document.resource_count());
+                row.modified = version.modified;
+            }
+            Found::NoState => row.state = StatePresence::Absent,
+            Found::NoBucket => row.state = StatePresence::NoBucket,
+        }
+        Ok(())
+    };
+    let (state, lock) = tokio::join!(state, lock_of(&store, locks));
     let state = state.map_err(|error| states::unreadable(&error));
     let lock = lock.map(|lock| row.lock = lock);
-    let state = state.map(|found| match found {
-        Found::State(version) => {
-            row.state = StatePresence::There;
-            row.serial = Some(version.document.serial);
-            row.resources = Some(version.document.resource_count());
-            row.modified = version.modified;
-        }
-        Found::NoState => row.state = StatePresence::Absent,
-        Found::NoBucket => row.state = StatePresence::NoBucket,
-    });
     // What is denied for the one is denied for the other: said once.
     if state.is_err() { state } else { lock }
 }

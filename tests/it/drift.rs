@@ -161,6 +161,20 @@ fn an_exit_status_of_two_without_a_difference_is_no_drift() {
 }
 
 #[test]
+fn no_plan_is_left_where_its_review_fails() {
+    let test = TestEnvironment::offline().environment("dev");
+    test.tfw(["apply", "dev", "--auto-approve"])
+        .run()
+        .succeeds();
+    test.fake_terraform(
+        r#"[ "$1" = show ] && exit 1; "$REAL_TERRAFORM" "$@"; code=$?; [ "$1/$code" = plan/0 ] && exit 2; exit $code"#,
+    );
+    let run = test.tfw(["drift", "dev"]).run().exits(1);
+    run.says("`terraform show`");
+    assert_no_plan(&test);
+}
+
+#[test]
 fn a_unit_that_cannot_be_compared_fails_and_the_others_go_on() {
     let test = TestEnvironment::network_and_eks().environment("prod");
     test.tfw(["apply", "prod", "--auto-approve"])

@@ -1,12 +1,11 @@
 //! Every unit at a glance: from what is on disk and in S3, without Terraform, changing nothing.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Run, TestEnvironment, fixtures, the_unit};
+use crate::support::{Client, Run, TestEnvironment, fixtures, stacks, the_unit};
 
 /// What Terraform 1.11.4 writes into a `.tflock`.
 const HELD: &str = r#"{"ID":"4bb62615","Operation":"OperationTypeApply","Info":"","Who":"alice@elsewhere","Version":"1.11.4","Created":"2026-01-02T03:04:05.986830795Z","Path":"bucket/terraform.tfstate"}"#;
@@ -21,17 +20,6 @@ fn state(serial: u64, resources: usize) -> String {
         "resources": [{ "mode": "managed", "type": "a", "name": "b", "instances": instances }],
     })
     .to_string()
-}
-
-/// Keys of a table of an environment with so many stacks, which share one root module.
-fn stacks(count: usize) -> String {
-    (1..=count).fold(String::new(), |mut keys, number| {
-        let _ = write!(
-            keys,
-            "\n[environments.dev.stacks.s{number:02}]\npath = \"dev\"\n"
-        );
-        keys
-    })
 }
 
 /// Everything in the repository but what tfw keeps of its runs.
