@@ -48,6 +48,8 @@ pub(super) struct Frame<'a> {
     pub(super) spares_protected: bool,
     /// The command works on exactly one unit.
     pub(super) single_unit: bool,
+    /// The command starts no Terraform, and works where none is installed.
+    pub(super) without_terraform: bool,
     /// Stdout belongs to what was asked for (outputs, a child), so people's output goes to stderr
     /// and is no more than is needed.
     pub(super) yields_stdout: bool,
@@ -84,6 +86,7 @@ impl<'a> Frame<'a> {
             detailed_exit_code: false,
             spares_protected: false,
             single_unit: false,
+            without_terraform: false,
             yields_stdout: false,
         }
     }
@@ -99,7 +102,11 @@ impl<'a> Frame<'a> {
             new_states: settings.new_states(&self.new_state)?,
             interactive: self.global.interactive(self.yields_stdout),
         };
-        let binary = settings.binary()?;
+        let binary = if self.without_terraform {
+            None
+        } else {
+            Some(settings.binary()?)
+        };
         let parallelism = settings.parallelism();
         let project = settings.manifest.project;
         let units = pending(&project, &selected);
@@ -110,8 +117,6 @@ impl<'a> Frame<'a> {
             .build()
             .map_err(|error| Error::failed(format!("cannot start: {}", describe_io(&error))))?;
         let code = runtime.block_on(async {
-            let native_lock =
-                settings::uses_native_lock(selected.iter().map(|&index| &project.units[index]));
             let (emitter, events) = events::channel();
             let signals = Signals::install(emitter.clone()).map_err(|error| {
                 Error::failed(format!(
@@ -119,23 +124,33 @@ impl<'a> Frame<'a> {
                     describe_io(&error)
                 ))
             })?;
-            let terraform = Terraform::check(
-                binary,
-                project.terraform.version.as_deref(),
-                native_lock,
-                &tfw.cache(),
-                self.environment,
-                &signals,
-            )
-            .await
-            // A person's Ctrl-C reaches Terraform too: then it is not the binary that is wrong.
-            .map_err(|error| match signals.exit_code() {
-                Some(code) => Error::Interrupted {
-                    code,
-                    units: units.clone(),
-                },
-                None => settings::SettingsError::from(error).into(),
-            })?;
+            let terraform = match binary {
+                Some(binary) => {
+                    let native_lock = settings::uses_native_lock(
+                        selected.iter().map(|&index| &project.units[index]),
+                    );
+                    let checked = Terraform::check(
+                        binary,
+                        project.terraform.version.as_deref(),
+                        native_lock,
+                        &tfw.cache(),
+                        self.environment,
+                        &signals,
+                    )
+                    .await
+                    // A person's Ctrl-C reaches Terraform too: then it is not the binary that is
+                    // wrong.
+                    .map_err(|error| match signals.exit_code() {
+                        Some(code) => Error::Interrupted {
+                            code,
+                            units: units.clone(),
+                        },
+                        None => settings::SettingsError::from(error).into(),
+                    })?;
+                    Some(checked)
+                }
+                None => None,
+            };
             let aws = Aws::new(self.environment).map_err(|error| {
                 let diagnostic = Diagnostic::error(error.to_string());
                 Error::Usage(match error.hint() {

@@ -4,6 +4,7 @@ mod apply;
 mod args;
 mod completions;
 mod destroy;
+mod drift;
 mod error;
 mod exec;
 mod frame;
@@ -12,6 +13,7 @@ mod man;
 mod manifest;
 mod output;
 mod plan;
+mod status;
 mod validate;
 
 use std::ffi::OsString;
@@ -47,8 +49,8 @@ Examples:
   tfw plan '*/network' --json     the report of every network stack, on stdout
   tfw exec prod/eks -- state list
 
-Exit codes: 0 done, 1 a unit failed, 2 differences (--detailed-exitcode), 3 wrong command line,
-manifest or tools, 4 refused, 5 a state lock is held, 129/130/143 interrupted.";
+Exit codes: 0 done, 1 a unit failed, 2 differences (drift, --detailed-exitcode), 3 wrong
+command line, manifest or tools, 4 refused, 5 a state lock is held, 129/130/143 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -56,6 +58,8 @@ enum Command {
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Destroy(destroy::DestroyArgs),
+    Drift(drift::DriftArgs),
+    Status(status::StatusArgs),
     Validate(validate::ValidateArgs),
     Output(output::OutputArgs),
     Exec(exec::ExecArgs),
@@ -73,6 +77,8 @@ impl Command {
             Self::Plan(_) => "plan",
             Self::Apply(_) => "apply",
             Self::Destroy(_) => "destroy",
+            Self::Drift(_) => "drift",
+            Self::Status(_) => "status",
             Self::Validate(_) => "validate",
             Self::Output(_) => "output",
             Self::Exec(_) => "exec",
@@ -106,6 +112,8 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Plan(args) => plan::run(args, global, environment),
         Command::Apply(args) => apply::run(args, global, environment),
         Command::Destroy(args) => destroy::run(args, global, environment),
+        Command::Drift(args) => drift::run(args, global, environment),
+        Command::Status(args) => status::run(args, global, environment),
         Command::Validate(args) => validate::run(args, global, environment),
         Command::Output(args) => output::run(args, global, environment),
         Command::Exec(args) => exec::run(args, global, environment),

@@ -122,12 +122,16 @@ pub enum Phase {
     Init,
     /// `terraform plan`.
     Plan,
+    /// `terraform plan -refresh-only`.
+    Drift,
     /// `terraform apply`.
     Apply,
     /// `terraform validate`.
     Validate,
     /// Reading outputs.
     Output,
+    /// Looking at the state.
+    State,
 }
 
 impl Phase {
@@ -138,9 +142,11 @@ impl Phase {
             Self::Backend => "looking at the backend",
             Self::Init => "initialising",
             Self::Plan => "planning",
+            Self::Drift => "looking for drift",
             Self::Apply => "applying",
             Self::Validate => "validating",
             Self::Output => "reading outputs",
+            Self::State => "looking at the state",
         }
     }
 }

@@ -12,6 +12,7 @@ mod names;
 mod nearest;
 mod outcome;
 mod project;
+mod status;
 
 pub use backend::{Backend, BucketSpec, Encryption, LocalBackend, OtherBackend, S3Backend};
 pub use change::{AttributeChange, Changes, ResourceChange};
@@ -25,3 +26,4 @@ pub use names::{
 pub use nearest::nearest;
 pub use outcome::{BackendAddress, Diagnostic, InitRun, Outcome, Severity, UnitResult};
 pub use project::{Dependencies, Environment, Input, Project, TerraformSettings, Unit};
+pub use status::{StatePresence, UnitStatus};

@@ -171,7 +171,8 @@ pub struct Outcome {
     pub init: Option<InitRun>,
     /// Planned while an upstream unit had changes that were not applied yet.
     pub provisional: Option<bool>,
-    /// What the plan would change, or what was applied.
+    /// What the plan would change, or what was applied; of `drift`, what was changed (`change`) or
+    /// is gone (`destroy`) outside of Terraform.
     pub changes: Option<Changes>,
     /// Whether there is anything to apply, by Terraform's own detailed exit status: a plan that
     /// only moves resources has changes, and counts none.

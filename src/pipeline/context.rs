@@ -10,7 +10,7 @@ use crate::credentials::Sessions;
 use crate::env_vars::EnvSnapshot;
 use crate::events::Emitter;
 use crate::journal::{FolderLock, Run};
-use crate::model::{Project, Unit};
+use crate::model::{Diagnostic, Project, Unit};
 use crate::process::Signals;
 use crate::terraform::Terraform;
 
@@ -34,8 +34,9 @@ pub struct Context {
     pub selected: Vec<usize>,
     /// The environment that tfw was started with.
     pub inherited: EnvSnapshot,
-    /// The binary, its version proven to be one that the manifest allows.
-    pub terraform: Terraform,
+    /// The binary, its version proven to be one that the manifest allows; `None`: the command does
+    /// without.
+    pub terraform: Option<Terraform>,
     /// The run's folder and journal.
     pub run: Run,
     /// Where facts go.
@@ -58,6 +59,18 @@ impl Context {
         self.selected
             .iter()
             .filter_map(|&index| self.project.units.get(index))
+    }
+
+    /// The binary.
+    ///
+    /// # Errors
+    /// The command was not to need it.
+    pub(super) fn terraform(&self) -> Result<&Terraform, Failure> {
+        self.terraform.as_ref().ok_or_else(|| {
+            Failure::failed(Diagnostic::error(
+                "this would take Terraform, and the command does without",
+            ))
+        })
     }
 
     /// A path as reports print it: relative to the manifest's folder where it lies below it.

@@ -223,7 +223,7 @@ async fn run(record: &mut Record<'_>, site: &Initialised, command: &Exec) -> Res
     ctx.run
         .step(&unit.id, JournalStep::Exec, StepState::Begun, &detail)?;
     let foreground = Foreground {
-        program: ctx.terraform.path().to_owned(),
+        program: ctx.terraform()?.path().to_owned(),
         args: command.arguments.iter().map(OsString::from).collect(),
         env,
         folder: unit.folder.clone(),

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use super::Context;
+use super::failure::Failure;
 use crate::journal::{JournalError, make_private_folder, write_private};
 use crate::model::Unit;
 use crate::root_module::RootModule;
@@ -27,9 +28,9 @@ impl Fingerprint {
         unit: &Unit,
         module: &RootModule,
         backend_config: &str,
-    ) -> Self {
+    ) -> Result<Self, Failure> {
         let lock_file = fs::read(unit.folder.join(".terraform.lock.hcl")).unwrap_or_default();
-        let (identity, requirements) = (ctx.terraform.identity(), module.requirements());
+        let (identity, requirements) = (ctx.terraform()?.identity(), module.requirements());
         let parts: [&[u8]; 6] = [
             FORMAT.as_bytes(),
             identity.as_bytes(),
@@ -48,12 +49,17 @@ impl Fingerprint {
             let _ = write!(hex, "{byte:02x}");
             hex
         });
-        Self(hex)
+        Ok(Self(hex))
     }
 
     /// Whether the last successful init of the unit had the same.
     pub(super) fn is_recorded(&self, ctx: &Context, unit: &Unit) -> bool {
         fs::read_to_string(file(ctx, unit)).is_ok_and(|recorded| recorded == self.0)
+    }
+
+    /// Whether there was a successful init of the unit, of whatever.
+    pub(super) fn was_recorded(ctx: &Context, unit: &Unit) -> bool {
+        file(ctx, unit).is_file()
     }
 
     /// Forgets the last successful init: another one begins, and may break off in the middle.

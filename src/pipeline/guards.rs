@@ -20,13 +20,18 @@ use crate::terraform::{Recorded, backend_config, foreign_arguments};
 /// # Errors
 /// A refusal with a hint, or a failure where the root module cannot be read.
 pub(super) fn check(ctx: &Context, unit: &Unit) -> Result<RootModule, Failure> {
-    let module = RootModule::read(&unit.folder).map_err(|error| unreadable(ctx, unit, &error))?;
+    let module = read_module(ctx, unit)?;
     backend_block(ctx, unit, &module)?;
     if !matches!(unit.backend, Backend::Local(_)) {
         local_state(ctx, unit)?;
     }
     recorded_location(ctx, unit)?;
     Ok(module)
+}
+
+/// Reads the root module of a unit.
+pub(super) fn read_module(ctx: &Context, unit: &Unit) -> Result<RootModule, Failure> {
+    RootModule::read(&unit.folder).map_err(|error| unreadable(ctx, unit, &error))
 }
 
 /// Refuses an apply over a state that an earlier apply could not save.

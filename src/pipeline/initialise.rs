@@ -104,7 +104,7 @@ pub(super) async fn initialise(
     backend: SafeBackend,
 ) -> Result<Initialised, Failure> {
     let site = Site::new(record, module)?;
-    if site.is_current(record.ctx, record.unit, module) {
+    if site.is_current(record.ctx, record.unit, module)? {
         record.init(InitRun::Skipped);
         return Ok(site.initialised(record.ctx, backend));
     }
@@ -135,7 +135,7 @@ pub(super) async fn run_init(
     record.step_ended(JournalStep::Init, state);
     end?;
     // The init may have written the lock file, which is part of the fingerprint.
-    Fingerprint::take(ctx, unit, module, &site.config).record(ctx, unit)?;
+    Fingerprint::take(ctx, unit, module, &site.config)?.record(ctx, unit)?;
     Ok(site.initialised(ctx, backend))
 }
 
@@ -148,6 +148,21 @@ pub(super) fn prepare_only(
     let site = Site::new(record, module)?;
     site.write_config(record.ctx, record.unit)?;
     Ok(site.initialised(record.ctx, backend))
+}
+
+/// Whether what an init left in the data folder is of the manifest's backend, with these
+/// arguments (`None`: the root module has no backend block), and still there.
+pub(super) fn agrees_on_disk(
+    recorded: &Recorded,
+    unit: &Unit,
+    arguments: Option<&Map<String, Value>>,
+) -> bool {
+    match arguments {
+        Some(arguments) => recorded.agrees(&unit.backend, arguments),
+        None => {
+            recorded.location_differences(&unit.backend).is_empty() && recorded.missing.is_empty()
+        }
+    }
 }
 
 /// Where an init works, and with what.
@@ -204,18 +219,12 @@ impl Site {
     }
 
     /// Whether the last init was of the same things, and what it made is still there.
-    fn is_current(&self, ctx: &Context, unit: &Unit, module: &RootModule) -> bool {
-        Fingerprint::take(ctx, unit, module, &self.config).is_recorded(ctx, unit)
-            && Recorded::read(&self.data_dir, &unit.folder).is_ok_and(|recorded| {
-                // Somebody may have typed an init since, with other arguments.
-                match &self.arguments {
-                    Some(arguments) => recorded.agrees(&unit.backend, arguments),
-                    None => {
-                        recorded.location_differences(&unit.backend).is_empty()
-                            && recorded.missing.is_empty()
-                    }
-                }
-            })
+    fn is_current(&self, ctx: &Context, unit: &Unit, module: &RootModule) -> Result<bool, Failure> {
+        let fingerprint = Fingerprint::take(ctx, unit, module, &self.config)?;
+        // Somebody may have typed an init since, with other arguments.
+        let agrees = |recorded| agrees_on_disk(&recorded, unit, self.arguments.as_ref());
+        Ok(fingerprint.is_recorded(ctx, unit)
+            && Recorded::read(&self.data_dir, &unit.folder).is_ok_and(agrees))
     }
 
     async fn init_with_retries(
@@ -261,7 +270,7 @@ impl Site {
                 reconfigure,
             }
         };
-        let json = ctx.terraform.init_prints_json();
+        let json = ctx.terraform()?.init_prints_json();
         let call = Call::new(command::init(&Init { backend, json }));
         let surroundings = Surroundings {
             data_dir: &self.data_dir,

@@ -8,7 +8,7 @@
 //! - [`preflight`] is what can be refused before anything runs, for all units at once: the guards
 //!   on disk, the accounts, the backends.
 //! - [`schedule`] runs units in order and turns what never ran into outcomes.
-//! - `init`, `plan`, `apply`, `validate`, `output`, `exec` are the commands.
+//! - `init`, `plan`, `apply`, `drift`, `validate`, `output`, `status`, `exec` are the commands.
 
 mod apply;
 mod approval;
@@ -17,6 +17,7 @@ mod buckets;
 mod consent;
 mod context;
 mod dependents;
+mod drift;
 mod exec;
 mod failure;
 mod fingerprint;
@@ -32,6 +33,7 @@ mod record;
 mod retry;
 mod schedule;
 mod states;
+mod status;
 mod terraform_step;
 mod validate;
 mod waves;
@@ -40,8 +42,10 @@ pub use apply::{apply, destroy};
 pub use backend::SafeBackend;
 pub use consent::Consent;
 pub use context::Context;
+pub use drift::drift;
 pub use exec::{Exec, NotExecutable, exec};
 pub use initialise::{Initialised, init};
 pub use output::{UnitOutputs, output};
 pub use plan::{SavedPlan, plan};
+pub use status::status;
 pub use validate::validate;

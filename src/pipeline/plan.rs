@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Context;
 use super::Initialised;
+use super::SafeBackend;
 use super::approval::Doing;
 use super::failure::Failure;
 use super::initialise::{initialise, run_init};
@@ -23,6 +24,7 @@ use crate::journal::{JournalError, Step as JournalStep, StepState, remove_if_the
 use crate::manifest::{Direction, Graph, OrderMode};
 use crate::model::{Changes, Diagnostic, Outcome, ResourceChange, UnitResult};
 use crate::process::Status;
+use crate::root_module::RootModule;
 use crate::runner::Verdict;
 use crate::terraform::{PlanDocument, command, diagnostics};
 
@@ -96,6 +98,8 @@ pub(super) enum PlanMode {
     Apply,
     /// To be applied, and to destroy.
     Destroy,
+    /// To see what drifted, and never to be applied.
+    Drift,
 }
 
 impl PlanMode {
@@ -109,7 +113,7 @@ impl PlanMode {
     fn missing(self) -> Missing {
         match self {
             Self::Plan => Missing::Skip,
-            Self::Apply | Self::Destroy => Missing::Fail,
+            Self::Apply | Self::Destroy | Self::Drift => Missing::Fail,
         }
     }
 
@@ -117,6 +121,7 @@ impl PlanMode {
         match self {
             Self::Plan | Self::Apply => command::PlanMode::Normal,
             Self::Destroy => command::PlanMode::Destroy,
+            Self::Drift => command::PlanMode::RefreshOnly,
         }
     }
 }
@@ -189,17 +194,9 @@ pub(super) async fn plan_unit(
     } = work;
     record.resume();
     let planned = async {
-        // First, since a unit that waits for an output needs no init yet.
-        let variables = inputs::variables(&mut record, mode.missing()).await?;
-        let mut site = initialise(&mut record, &module, backend.clone()).await?;
         let path = record.ctx.run.plan_file(&record.unit.id)?;
-        record.phase(Phase::Plan);
-        let mut finished = run_plan(&mut record, &site, &variables, &path, mode).await?;
-        if diagnostics::init_needed(&finished.diagnostics) {
-            record.note("Terraform says that an init is needed after all");
-            site = run_init(&mut record, &module, backend).await?;
-            finished = run_plan(&mut record, &site, &variables, &path, mode).await?;
-        }
+        let (site, variables, finished) =
+            run_terraform(&mut record, &module, backend, &path, mode).await?;
         let plan = saved(&mut record, &site, &variables, finished, path).await?;
         Ok((site, variables, plan))
     }
@@ -216,6 +213,30 @@ pub(super) async fn plan_unit(
         }
         Err(failure) => Err(record.finish(Err(failure))),
     }
+}
+
+/// Initialises where needed, and runs `terraform plan`, well or badly.
+pub(super) async fn run_terraform(
+    record: &mut Record<'_>,
+    module: &RootModule,
+    backend: SafeBackend,
+    path: &Path,
+    mode: PlanMode,
+) -> Result<(Initialised, Variables, Finished), Failure> {
+    // First, since a unit that waits for an output needs no init yet.
+    let variables = inputs::variables(record, mode.missing()).await?;
+    let mut site = initialise(record, module, backend.clone()).await?;
+    record.phase(match mode {
+        PlanMode::Drift => Phase::Drift,
+        PlanMode::Plan | PlanMode::Apply | PlanMode::Destroy => Phase::Plan,
+    });
+    let mut finished = run_plan(record, &site, &variables, path, mode).await?;
+    if diagnostics::init_needed(&finished.diagnostics) {
+        record.note("Terraform says that an init is needed after all");
+        site = run_init(record, module, backend).await?;
+        finished = run_plan(record, &site, &variables, path, mode).await?;
+    }
+    Ok((site, variables, finished))
 }
 
 async fn run_plan(
@@ -251,7 +272,7 @@ async fn run_plan(
 }
 
 /// `-detailed-exitcode`: 0 without changes, 2 with.
-fn is_plan(status: Status) -> bool {
+pub(super) fn is_plan(status: Status) -> bool {
     matches!(status, Status::Code(0 | 2))
 }
 
@@ -299,7 +320,7 @@ async fn saved(
 }
 
 /// Terraform makes the plan readable for all that get into its folder, which is the owner alone.
-fn make_private(path: &Path) -> Result<(), JournalError> {
+pub(super) fn make_private(path: &Path) -> Result<(), JournalError> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|source| JournalError {
         doing: "protect",
         path: path.to_owned(),
@@ -309,7 +330,7 @@ fn make_private(path: &Path) -> Result<(), JournalError> {
 
 /// Terraform ends well also when the disk does not take all of the plan (1.11.4). A plan is a zip
 /// archive, and the last thing in one is its directory.
-fn complete(record: &Record<'_>, path: &Path) -> Result<(), Failure> {
+pub(super) fn complete(record: &Record<'_>, path: &Path) -> Result<(), Failure> {
     const DIRECTORY_END: (&[u8], usize) = (b"PK\x05\x06", 22);
     let plan = fs::read(path).unwrap_or_default();
     let (mark, length) = DIRECTORY_END;
@@ -337,8 +358,7 @@ struct Review {
 }
 
 /// What a person reviews: each resource, attribute by attribute, so that units can be compared; of
-/// one unit alone, Terraform's own words. What Terraform says here goes into no file: the document
-/// holds secrets in plain text.
+/// one unit alone, Terraform's own words. What Terraform says here goes into no file.
 async fn review(
     record: &mut Record<'_>,
     site: &Initialised,
@@ -356,18 +376,27 @@ async fn review(
             ..Review::default()
         });
     }
-    let call = Call::new(command::show(path)).private();
-    let finished = site.terraform(record, call, &Variables::default()).await?;
-    let finished = finished.succeeded("terraform show")?;
-    let document = PlanDocument::parse(finished.private_output()).map_err(|error| {
-        Failure::failed(Diagnostic::error(format!(
-            "`terraform show -json`: {error}"
-        )))
-    })?;
+    let document = describe(record, site, path).await?;
     Ok(Review {
         resources: document.resources(variables.secrets()),
         outputs: document.outputs(),
         text: None,
+    })
+}
+
+/// What is in a saved plan. The document holds secrets in plain text, so it goes into no file.
+pub(super) async fn describe(
+    record: &mut Record<'_>,
+    site: &Initialised,
+    path: &Path,
+) -> Result<PlanDocument, Failure> {
+    let call = Call::new(command::show(path)).private();
+    let finished = site.terraform(record, call, &Variables::default()).await?;
+    let finished = finished.succeeded("terraform show")?;
+    PlanDocument::parse(finished.private_output()).map_err(|error| {
+        Failure::failed(Diagnostic::error(format!(
+            "`terraform show -json`: {error}"
+        )))
     })
 }
 

@@ -22,6 +22,8 @@ pub(super) enum Intent {
     Init,
     /// `plan`: makes backends where needed.
     Plan,
+    /// `drift`: a bucket that is not there holds no state, and that is not for it to change.
+    Drift,
     /// `apply`.
     Apply,
     /// `destroy`.
@@ -37,7 +39,7 @@ impl Intent {
         match self {
             Self::Init => Absent::CreateAndInspect,
             Self::Plan | Self::Apply | Self::Destroy => Absent::Create,
-            Self::ExecWrite | Self::ExecRead => Absent::Fail,
+            Self::Drift | Self::ExecWrite | Self::ExecRead => Absent::Fail,
         }
     }
 

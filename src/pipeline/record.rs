@@ -101,6 +101,12 @@ impl<'c> Record<'c> {
         self.outcome.plan_file = plan_file;
     }
 
+    /// What a refresh-only plan found, of which nothing is kept.
+    pub(super) fn drifted(&mut self, changes: Changes) {
+        self.outcome.changes = Some(changes);
+        self.outcome.differs = changes != Changes::default();
+    }
+
     /// What was really done, as Terraform counts it at the end of an apply.
     pub(super) fn applied(&mut self, changes: Changes) {
         self.outcome.changes = Some(changes);

@@ -173,7 +173,7 @@ pub(super) async fn run(
         Output::Log(log.clone())
     };
     let spec = Spec {
-        program: ctx.terraform.path().to_owned(),
+        program: ctx.terraform()?.path().to_owned(),
         args: call.arguments,
         env,
         folder: unit.folder.clone(),

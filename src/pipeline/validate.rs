@@ -33,7 +33,7 @@ async fn validate_unit(record: &mut Record<'_>) -> Result<(), Failure> {
             plugin_cache: cache.folder(),
             variables: &variables,
         };
-        let json = ctx.terraform.init_prints_json();
+        let json = ctx.terraform()?.init_prints_json();
         let call = Call::new(command::init(&Init {
             backend: InitBackend::None,
             json,

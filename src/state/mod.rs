@@ -41,6 +41,17 @@ pub struct StateVersion {
     pub modified: Option<Timestamp>,
 }
 
+/// What lies at the place of a state.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// A state.
+    State(Box<StateVersion>),
+    /// None, or one of zero bytes, as Terraform leaves it after a migration.
+    NoState,
+    /// Not even the bucket.
+    NoBucket,
+}
+
 impl StateStore {
     /// The store of a unit, read with the credentials of its backend (`verify_backend` of
     /// `credentials`). Asks nobody yet.
@@ -65,15 +76,28 @@ impl StateStore {
         }
     }
 
-    /// Reads the current state; `None`: there is none, or one of zero bytes, as Terraform leaves it
-    /// after a migration.
+    /// Reads the current state, where there is one.
     ///
     /// # Errors
     /// It cannot be read, or what lies there is no state.
     pub async fn read(&self) -> Result<Option<StateVersion>, StateError> {
+        Ok(match self.find().await? {
+            Found::State(version) => Some(*version),
+            Found::NoState | Found::NoBucket => None,
+        })
+    }
+
+    /// Reads the current state, or says what is there in its stead.
+    ///
+    /// # Errors
+    /// It cannot be read, or what lies there is no state.
+    pub async fn find(&self) -> Result<Found, StateError> {
         match self {
-            Self::S3(state) => state.read().await,
-            Self::Local(state) => state.read().await,
+            Self::S3(state) => state.find().await,
+            Self::Local(state) => Ok(match state.read().await? {
+                Some(version) => Found::State(Box::new(version)),
+                None => Found::NoState,
+            }),
         }
     }
 

@@ -1,7 +1,7 @@
 //! States in S3, with Terraform's native lock file beside them.
 
-use super::{StateDocument, StateError, StateVersion, lock};
-use crate::aws::{AwsError, Bucket, Object, VerifiedAccount};
+use super::{Found, StateDocument, StateError, StateVersion, lock};
+use crate::aws::{AwsError, Bucket, VerifiedAccount};
 use crate::model::{Lock, S3Backend};
 
 /// The state of one workspace in a bucket.
@@ -31,31 +31,37 @@ impl S3State {
         self.bucket.url(&self.key)
     }
 
-    pub(super) async fn read(&self) -> Result<Option<StateVersion>, StateError> {
-        let Some(object) = self.get(&self.key).await? else {
-            return Ok(None);
+    pub(super) async fn find(&self) -> Result<Found, StateError> {
+        let object = match self.bucket.get(&self.key).await {
+            Ok(object) => object,
+            Err(AwsError::NotFound { .. }) => return Ok(Found::NoState),
+            Err(AwsError::NoSuchBucket { .. }) => return Ok(Found::NoBucket),
+            Err(cause) => return Err(self.unreadable(&self.key, cause)),
         };
         let bytes = object.body.0;
         if bytes.is_empty() {
-            return Ok(None);
+            return Ok(Found::NoState);
         }
         let document = StateDocument::parse(&bytes).map_err(|cause| StateError::NotAState {
             place: self.place(),
             cause,
         })?;
-        Ok(Some(StateVersion {
+        Ok(Found::State(Box::new(StateVersion {
             document,
             size: bytes.len() as u64,
             version_id: object.version_id,
             modified: object.modified,
-        }))
+        })))
     }
 
     /// Terraform's S3 backend writes the lock to `KEY.tflock`.
     pub(super) async fn lock_holder(&self) -> Result<Option<Lock>, StateError> {
         let key = format!("{}.tflock", self.key);
-        let Some(object) = self.get(&key).await? else {
-            return Ok(None);
+        let object = match self.bucket.get(&key).await {
+            Ok(object) => object,
+            // Where there is no bucket yet, there is no lock yet.
+            Err(AwsError::NotFound { .. } | AwsError::NoSuchBucket { .. }) => return Ok(None),
+            Err(cause) => return Err(self.unreadable(&key, cause)),
         };
         match lock::parse(&object.body.0) {
             Some(lock) => Ok(Some(lock)),
@@ -65,15 +71,10 @@ impl S3State {
         }
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Object>, StateError> {
-        match self.bucket.get(key).await {
-            Ok(object) => Ok(Some(object)),
-            // Where there is no bucket yet, there is no state yet.
-            Err(AwsError::NotFound { .. } | AwsError::NoSuchBucket { .. }) => Ok(None),
-            Err(cause) => Err(StateError::Aws {
-                place: self.bucket.url(key),
-                cause,
-            }),
+    fn unreadable(&self, key: &str, cause: AwsError) -> StateError {
+        StateError::Aws {
+            place: self.bucket.url(key),
+            cause,
         }
     }
 }

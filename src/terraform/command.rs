@@ -52,6 +52,8 @@ pub enum PlanMode {
     Normal,
     /// Remove everything.
     Destroy,
+    /// Only compare the state with the world.
+    RefreshOnly,
 }
 
 /// `terraform version`.
@@ -105,6 +107,7 @@ pub fn plan(plan: &Plan) -> Vec<OsString> {
     match plan.mode {
         PlanMode::Normal => {}
         PlanMode::Destroy => args.push("-destroy".into()),
+        PlanMode::RefreshOnly => args.push("-refresh-only".into()),
     }
     args.push(lock_timeout(plan.lock_timeout));
     args.push(with_path("-out=", &plan.out));
@@ -231,6 +234,8 @@ mod tests {
         assert!(line(&plan(&request)).contains("-destroy -lock-timeout=90s "));
         request.lock_timeout = Duration::from_millis(1500);
         assert!(line(&plan(&request)).contains("-destroy -lock-timeout=1500ms "));
+        request.mode = PlanMode::RefreshOnly;
+        assert!(line(&plan(&request)).contains("-detailed-exitcode -refresh-only "));
     }
 
     #[test]

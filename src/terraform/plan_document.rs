@@ -18,6 +18,9 @@ use crate::model::{AttributeChange, ResourceChange};
 pub struct PlanDocument {
     #[serde(default)]
     resource_changes: Vec<Resource>,
+    /// What was found to be otherwise than the state says.
+    #[serde(default)]
+    resource_drift: Vec<Resource>,
     #[serde(default)]
     output_changes: BTreeMap<String, OutputChange>,
 }
@@ -74,6 +77,8 @@ struct Importing {
 #[derive(Deserialize)]
 struct OutputChange {
     actions: Vec<String>,
+    #[serde(default)]
+    after_unknown: Value,
 }
 
 impl fmt::Debug for PlanDocument {
@@ -111,19 +116,47 @@ impl PlanDocument {
 
     /// Root outputs that the plan changes: `+ name`, `~ name`, `- name`. Never a value.
     pub fn outputs(&self) -> Vec<String> {
-        let changes = self.output_changes.iter().filter_map(|(name, change)| {
-            let symbol = match change.actions.as_slice() {
-                [action] => match action.as_str() {
-                    "no-op" => return None,
-                    "create" => '+',
-                    "delete" => '-',
-                    _ => '~',
-                },
-                _ => '~',
-            };
-            Some(format!("{symbol} {name}"))
-        });
-        changes.collect()
+        let changes = self.output_changes.iter();
+        changes
+            .filter_map(|(name, change)| Some(format!("{} {name}", change.symbol()?)))
+            .collect()
+    }
+
+    /// Each resource that a refresh-only plan found changed or gone, with its attributes in the
+    /// state and in the world, masked as in [`Self::resources`]. A resource that the configuration
+    /// moved has not drifted.
+    pub fn drift(&self, secrets: &[String]) -> Vec<ResourceChange> {
+        let drifted = self.resource_drift.iter();
+        drifted
+            .filter(|resource| resource.change.actions != ["no-op"])
+            .filter_map(|resource| resource.reviewed(secrets))
+            .collect()
+    }
+
+    /// Root outputs that a refresh-only plan found changed. One that waits for a resource which
+    /// does not exist yet, or that the configuration no longer has, is no drift: Terraform does
+    /// not count it either (1.11.4).
+    pub fn drifted_outputs(&self) -> Vec<String> {
+        let found = self.output_changes.iter();
+        found
+            .filter(|(_, change)| !holds_true(&change.after_unknown))
+            .filter_map(|(name, change)| match change.symbol()? {
+                '-' => None,
+                symbol => Some(format!("{symbol} {name}")),
+            })
+            .collect()
+    }
+}
+
+impl OutputChange {
+    /// `None`: it does not change.
+    fn symbol(&self) -> Option<char> {
+        match self.actions.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["no-op"] => None,
+            ["create"] => Some('+'),
+            ["delete"] => Some('-'),
+            _ => Some('~'),
+        }
     }
 }
 
@@ -277,6 +310,36 @@ mod tests {
     fn outputs_are_named_without_values() {
         let plan = PlanDocument::parse(PLAN.as_bytes()).expect("a plan");
         assert_eq!(plan.outputs(), ["+ n", "- o", "~ u"]);
+    }
+
+    /// A refresh-only plan of Terraform 1.11.4, shortened: changed, gone, and moved by the
+    /// configuration.
+    const DRIFT: &str = r#"{"format_version":"1.2","resource_drift":[
+{"address":"aws_ssm_parameter.p","change":{"actions":["update"],"before":{"id":"p","value":"hunter2","version":1},"after":{"id":"p","value":"hunter3","version":2},"after_unknown":{},"before_sensitive":{"value":true},"after_sensitive":{"value":true}}},
+{"address":"aws_vpc.gone","change":{"actions":["delete"],"before":{"id":"vpc-1","tags":null},"after":null,"after_unknown":{},"before_sensitive":{},"after_sensitive":false}},
+{"address":"aws_vpc.this","previous_address":"aws_vpc.old","change":{"actions":["no-op"],"before":{"id":"vpc-2"},"after":{"id":"vpc-2"},"after_unknown":{},"before_sensitive":{},"after_sensitive":{}}}],
+"output_changes":{"new":{"actions":["create"],"after_unknown":true},"left":{"actions":["delete"],"after_unknown":false},"same":{"actions":["no-op"],"after_unknown":false},"tag":{"actions":["update"],"before":"a","after":"b","after_unknown":false}}}"#;
+
+    #[test]
+    fn drift_is_what_changed_in_the_world_and_not_in_the_configuration() {
+        let plan = PlanDocument::parse(DRIFT.as_bytes()).expect("a plan");
+        let drift = plan.drift(&[]);
+        let found: Vec<(&str, String)> = drift
+            .iter()
+            .map(|resource| (resource.address.as_str(), resource.actions.join("-")))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("aws_ssm_parameter.p", "update".to_owned()),
+                ("aws_vpc.gone", "delete".to_owned()),
+            ]
+        );
+        let told = format!("{drift:?}");
+        assert!(told.contains("version") && told.contains("vpc-1"), "{told}");
+        assert!(!told.contains("hunter"), "{told}");
+        assert_eq!(plan.drifted_outputs(), ["~ tag"]);
+        assert!(plan.resources(&[]).is_empty());
     }
 
     #[test]

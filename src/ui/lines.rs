@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::style::{
-    BOLD, CYAN, DIM, GREEN, RED, YELLOW, changes_planned, count, counted, name_width, result_style,
-    result_word, time, wrap,
+    BOLD, CYAN, DIM, GREEN, RED, YELLOW, changes_planned, count, counted, drifted, name_width,
+    result_style, result_word, time, wrap,
 };
 use crate::events::{Event, Phase, ResourceProgress};
 use crate::model::{Outcome, UnitId, UnitResult};
@@ -181,7 +181,7 @@ impl Lines {
             ("apply" | "destroy", Some(changes)) if outcome.differs => {
                 format!(": {}", counted(changes, ["added", "changed", "destroyed"]))
             }
-            ("drift", Some(_)) if outcome.differs => ": drifted".to_owned(),
+            ("drift", Some(changes)) if outcome.differs => format!(": {}", drifted(changes)),
             ("drift", Some(_)) => ": no drift".to_owned(),
             (_, Some(_)) => format!(
                 ": {}",

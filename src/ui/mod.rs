@@ -12,6 +12,7 @@ mod problems;
 mod prompt;
 mod results;
 mod review;
+mod status;
 mod style;
 
 use std::collections::{HashMap, VecDeque};
@@ -24,6 +25,7 @@ use crate::events::{Ask, Event, Events, Phase, Typed};
 use crate::model::{Outcome, UnitId};
 
 pub use problems::diagnostic_lines;
+pub use status::status;
 
 /// How often what is live is redrawn.
 const REDRAW: Duration = Duration::from_millis(125);
@@ -194,7 +196,7 @@ impl Console {
         };
         let plan = self.plans.remove(position);
         if !self.options.quiet {
-            let text = review::render(&[plan], self.width());
+            let text = review::render(&[plan], "Changes", self.width());
             self.write(&text);
         }
     }
@@ -204,7 +206,12 @@ impl Console {
         let plans = std::mem::take(&mut self.plans);
         let mut text = String::new();
         if with_plans {
-            text = review::render(&plans, self.width());
+            let what = if self.command == "drift" {
+                "Drift"
+            } else {
+                "Changes"
+            };
+            text = review::render(&plans, what, self.width());
         }
         text.push_str(&self.problems.take(self.selected.len() == 1, self.width()));
         self.write(&text);

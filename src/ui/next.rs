@@ -57,10 +57,16 @@ pub(super) fn next(command: &str, typed: &Typed, units: &[(UnitId, Outcome)]) ->
             )],
             None => vec![format!("apply: {}", words("apply", &typed.selection))],
         },
-        "drift" => vec![format!(
-            "see what an apply would set back: {}",
-            words("plan", &named(&changed))
-        )],
+        "drift" => vec![
+            format!(
+                "see what an apply would set back: {}",
+                words("plan", &named(&changed))
+            ),
+            format!(
+                "or accept it into the state: {} -- apply -refresh-only",
+                words("exec", &changed[0].to_string())
+            ),
+        ],
         _ => Vec::new(),
     }
 }
@@ -112,7 +118,10 @@ mod tests {
         assert!(next("plan", &typed(), &ran[1..]).is_empty());
         assert_eq!(
             next("drift", &Typed::default(), &ran),
-            ["see what an apply would set back: tfw plan dev"]
+            [
+                "see what an apply would set back: tfw plan dev",
+                "or accept it into the state: tfw exec dev -- apply -refresh-only"
+            ]
         );
     }
 

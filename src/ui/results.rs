@@ -6,7 +6,9 @@ use anstyle::Style;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::next::next;
-use super::style::{BOLD, DIM, YELLOW, count, counted, result_style, result_word, time, wrap};
+use super::style::{
+    BOLD, DIM, YELLOW, count, counted, drifted, result_style, result_word, time, wrap,
+};
 use crate::events::Typed;
 use crate::model::{Changes, Outcome, UnitId, UnitResult};
 
@@ -93,7 +95,10 @@ impl Results<'_> {
         table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Disabled);
         let mut header = vec!["UNIT", "RESULT"];
-        if has_changes {
+        let is_drift = self.command == "drift";
+        if has_changes && is_drift {
+            header.extend(["CHANGED", "GONE"]);
+        } else if has_changes {
             header.extend(["+", "~", "-", "-/+"]);
         }
         if has_time {
@@ -103,12 +108,18 @@ impl Results<'_> {
         for (unit, outcome) in units {
             let mut row = vec![unit.to_string(), self.word(unit, outcome).to_owned()];
             if has_changes {
-                match outcome.changes {
-                    Some(c) => {
-                        row.extend([c.add, c.change, c.destroy, c.replace].map(|n| n.to_string()));
+                let counts = |c: Changes| {
+                    if is_drift {
+                        vec![c.change, c.destroy]
+                    } else {
+                        vec![c.add, c.change, c.destroy, c.replace]
                     }
-                    None => row.extend(std::iter::repeat_n(String::new(), 4)),
-                }
+                };
+                let cells = counts(outcome.changes.unwrap_or_default()).into_iter();
+                row.extend(cells.map(|count| match outcome.changes {
+                    Some(_) => count.to_string(),
+                    None => String::new(),
+                }));
             }
             if has_time {
                 row.push(outcome.duration_ms.map(time).unwrap_or_default());
@@ -164,12 +175,12 @@ impl Results<'_> {
         if self.units.len() > 1
             && let Some(changes) = self.changes()
         {
-            let words = match self.command {
-                "apply" | "destroy" => ["added", "changed", "destroyed"],
-                "drift" => ["added", "changed outside", "gone outside"],
-                _ => ["to add", "to change", "to destroy"],
+            let changes = match self.command {
+                "apply" | "destroy" => counted(changes, ["added", "changed", "destroyed"]),
+                "drift" => drifted(changes),
+                _ => counted(changes, ["to add", "to change", "to destroy"]),
             };
-            let _ = write!(text, "; {}", counted(changes, words));
+            let _ = write!(text, "; {changes}");
         }
         text
     }

@@ -90,6 +90,26 @@ pub(super) fn counted(changes: Changes, words: [&str; 3]) -> String {
     parts.join(", ")
 }
 
+/// `2 changed outside of Terraform, 1 gone`: nothing of it is to be done, all of it has happened.
+pub(super) fn drifted(changes: Changes) -> String {
+    let s = if changes.outputs == 1 { "" } else { "s" };
+    let counts = [
+        (changes.change, "changed outside of Terraform".to_owned()),
+        (changes.destroy, "gone".to_owned()),
+        (changes.outputs, format!("output{s} would differ")),
+    ];
+    let told: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if told.is_empty() {
+        "nothing drifted".to_owned()
+    } else {
+        told.join(", ")
+    }
+}
+
 /// `1 unit`, `3 units`.
 pub(super) fn count(number: usize, what: &str) -> String {
     let s = if number == 1 { "" } else { "s" };

@@ -1,20 +1,8 @@
 //! Whose credentials a unit gets, and how often AWS is asked for them.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
-use crate::support::{Client, Request, TestEnvironment, fixtures};
-
-/// Keys of a table of an environment with so many stacks, which share one root module.
-fn stacks(count: usize) -> String {
-    (1..=count).fold(String::new(), |mut keys, number| {
-        let _ = write!(
-            keys,
-            "\n[environments.dev.stacks.s{number:02}]\npath = \"dev\"\n"
-        );
-        keys
-    })
-}
+use crate::support::{Client, Request, TestEnvironment, fixtures, stacks};
 
 /// What tfw itself asked, in the order of arrival.
 fn asked(test: &TestEnvironment) -> Vec<String> {

@@ -18,9 +18,9 @@ const LONGEST_VALUE: usize = 80;
 /// What is kept of equal text before a difference.
 const CONTEXT: usize = 16;
 
-/// What these plans change; empty where that is nothing. Nothing is wider than `width` columns,
-/// but for single words.
-pub(in crate::ui) fn render(plans: &[UnitPlan], width: usize) -> String {
+/// What these plans change, under a heading that begins with `what` (`Changes`); empty where that
+/// is nothing. Nothing is wider than `width` columns, but for single words.
+pub(in crate::ui) fn render(plans: &[UnitPlan], what: &str, width: usize) -> String {
     if let [plan] = plans
         && let Some(text) = &plan.text
     {
@@ -30,6 +30,7 @@ pub(in crate::ui) fn render(plans: &[UnitPlan], width: usize) -> String {
     for section in sections(plans) {
         Page {
             section: &section,
+            what,
             width,
             changed: section.changed(),
             text: &mut text,
@@ -64,6 +65,7 @@ impl Item {
 
 struct Page<'a> {
     section: &'a Section,
+    what: &'a str,
     width: usize,
     changed: Vec<usize>,
     text: &'a mut String,
@@ -71,14 +73,14 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn write(&mut self) {
-        let names = self.names(&self.changed);
+        let (what, names) = (self.what, self.names(&self.changed));
         let heading = match (&self.section.stack, self.changed.len()) {
-            (Some(stack), 1) => format!("Changes in {names}/{stack}"),
-            (Some(stack), _) => format!("Changes in the stack {stack} of {names}"),
+            (Some(stack), 1) => format!("{what} in {names}/{stack}"),
+            (Some(stack), _) => format!("{what} in the stack {stack} of {names}"),
             (None, count) if count > NAMED => {
-                format!("Changes in {count} environments: {names}")
+                format!("{what} in {count} environments: {names}")
             }
-            (None, _) => format!("Changes in {names}"),
+            (None, _) => format!("{what} in {names}"),
         };
         self.text.push('\n');
         self.line(&format!("{BOLD}{heading}{BOLD:#}"), 2);

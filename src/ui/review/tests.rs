@@ -29,7 +29,7 @@ fn plan(unit: &str, resources: Vec<ResourceChange>, outputs: &[&str]) -> UnitPla
 }
 
 fn plain(plans: &[UnitPlan], width: usize) -> String {
-    let text = anstream::adapter::strip_str(&render(plans, width)).to_string();
+    let text = anstream::adapter::strip_str(&render(plans, "Changes", width)).to_string();
     text.trim_start().to_owned()
 }
 
@@ -203,7 +203,7 @@ fn one_plan_alone_is_told_in_terraforms_words() {
     let mut alone = plan("dev", vec![owner("\"new\"")], &[]);
     alone.text = Some("\nTerraform will perform the following actions\n\n".to_owned());
     assert_eq!(
-        render(&[alone], 80),
+        render(&[alone], "Changes", 80),
         "\nTerraform will perform the following actions\n"
     );
 }

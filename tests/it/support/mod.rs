@@ -36,6 +36,7 @@ pub(crate) use mirror::TINY;
 pub(crate) use proxy::Proxy;
 pub(crate) use reports::{texts, the_unit};
 pub(crate) use requests::{Client, Request};
+pub(crate) use stacks::stacks;
 pub(crate) use terminal::Terminal;
 pub(crate) use tls::Tls;
 

@@ -1,5 +1,7 @@
 //! Environments of several units.
 
+use std::fmt::Write as _;
+
 use super::TestEnvironment;
 
 const NETWORK: &str = r#"terraform {
@@ -31,6 +33,17 @@ output "cluster" {
   value = "cluster in ${terraform_data.this.output}"
 }
 "#;
+
+/// Keys of the table of `dev` with so many stacks, which share one root module.
+pub(crate) fn stacks(count: usize) -> String {
+    (1..=count).fold(String::new(), |mut keys, number| {
+        let _ = write!(
+            keys,
+            "\n[environments.dev.stacks.s{number:02}]\npath = \"dev\"\n"
+        );
+        keys
+    })
+}
 
 impl TestEnvironment {
     /// `dev` with the stacks `network` and `eks`, which takes an output of the other; without AWS.

@@ -98,6 +98,16 @@ impl TestEnvironment {
         .map(|(name, tag)| (name, http::tags(&answer.body, tag)[0].to_owned()))
     }
 
+    /// Changes something in EC2 of an environment's account behind Terraform's back: a form of
+    /// EC2's API, such as `Action=DeleteVpc&VpcId=vpc-1`.
+    #[track_caller]
+    pub(crate) fn ec2(&self, environment: &str, form: &str) {
+        let key = self.access_key(&self.account(environment));
+        let form = format!("Version=2016-11-15&{form}");
+        let answer = self.signed("ec2", &key, "POST", "/", form);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
     fn access_key(&self, account: &str) -> String {
         let [(_, key), ..] = self.credentials(account);
         key
@@ -113,7 +123,7 @@ impl TestEnvironment {
     fn signed(&self, service: &str, key: &str, method: &str, path: &str, body: String) -> Answer {
         let scope = format!("{key}/20260101/{REGION}/{service}/aws4_request");
         let content = match service {
-            "sts" => "application/x-www-form-urlencoded",
+            "sts" | "ec2" => "application/x-www-form-urlencoded",
             _ => "application/octet-stream",
         };
         let request = hyper::Request::builder()

@@ -1,0 +1,139 @@
+//! `tfw status`: every unit at a glance, from what is on disk and from the state objects.
+//!
+//! No Terraform runs, and nothing is changed. It costs one role for each distinct one and, for
+//! each unit in S3, one read of its state and one of its lock.
+
+use super::Context;
+use super::backend;
+use super::context::at_once;
+use super::failure::Failure;
+use super::fingerprint::Fingerprint;
+use super::guards;
+use super::initialise::agrees_on_disk;
+use super::record::Record;
+use super::states;
+use crate::aws::VerifiedAccount;
+use crate::events::Phase;
+use crate::model::{Backend, Diagnostic, Lock, StatePresence, Unit, UnitStatus};
+use crate::state::{Found, StateStore};
+use crate::terraform::Recorded;
+
+/// Looks at the selected units; the rows stand in their order. Each diagnostic names its unit.
+pub async fn status(ctx: &Context) -> (Vec<UnitStatus>, Vec<Diagnostic>) {
+    let looked = at_once(ctx.units().map(|unit| status_of(ctx, unit))).await;
+    let (rows, diagnostics): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
+    (rows, diagnostics.into_iter().flatten().collect())
+}
+
+async fn status_of(ctx: &Context, unit: &Unit) -> (UnitStatus, Vec<Diagnostic>) {
+    let mut record = Record::new(ctx, unit);
+    let mut row = UnitStatus::unknown(unit);
+    let end = tokio::select! {
+        biased;
+        () = ctx.signals.stopped() => Err(Failure::not_begun(ctx)),
+        end = look(&mut record, &mut row) => end,
+    };
+    let mut diagnostics = record.finish(end).diagnostics;
+    for diagnostic in &mut diagnostics {
+        let name = format!("`{}`", unit.id);
+        if !diagnostic.summary.contains(&name) {
+            diagnostic.summary = format!("{name}: {}", diagnostic.summary);
+        }
+    }
+    (row, diagnostics)
+}
+
+/// Fills in a row as far as it can be told.
+async fn look(record: &mut Record<'_>, row: &mut UnitStatus) -> Result<(), Failure> {
+    let on_disk = is_initialised(record.ctx, record.unit);
+    row.initialised = on_disk.as_ref().ok().copied();
+    let state = match &record.unit.backend {
+        Backend::Other(other) => {
+            record.diagnostic(
+                Diagnostic::warning(format!(
+                    "the state is not looked at: only Terraform reads a `{}` backend",
+                    other.kind
+                ))
+                .with_hint(format!(
+                    "`tfw exec {} -- state list` shows what is in it",
+                    record.unit.id
+                )),
+            );
+            Ok(())
+        }
+        Backend::S3(_) | Backend::Local(_) => look_at_state(record, row).await,
+    };
+    all([on_disk.map(drop), state])
+}
+
+async fn look_at_state(record: &mut Record<'_>, row: &mut UnitStatus) -> Result<(), Failure> {
+    record.phase(Phase::State);
+    let unit = record.unit;
+    let (account, locks) = match &unit.backend {
+        Backend::S3(s3) => {
+            let safe = backend::verify(record).await?;
+            // Without the lock file, a lock is in DynamoDB, or there is none.
+            (safe.state_account().clone(), s3.use_lockfile)
+        }
+        // A file, which takes no credentials.
+        Backend::Local(_) | Backend::Other(_) => (VerifiedAccount::without_credentials(), true),
+    };
+    let store = states::open(unit, &account).await?;
+    let state = async {
+        // A state may be large, so no more of it is kept than the row needs.
+        match store.find().await? {
+            Found::State(version) => {
+                row.state = StatePresence::There;
+                row.serial = Some(version.document.serial);
+                row.resources = Some(version.document.resource_count());
+                row.modified = version.modified;
+            }
+            Found::NoState => row.state = StatePresence::Absent,
+            Found::NoBucket => row.state = StatePresence::NoBucket,
+        }
+        Ok(())
+    };
+    let (state, lock) = tokio::join!(state, lock_of(&store, locks));
+    let state = state.map_err(|error| states::unreadable(&error));
+    let lock = lock.map(|lock| row.lock = lock);
+    // What is denied for the one is denied for the other: said once.
+    if state.is_err() { state } else { lock }
+}
+
+async fn lock_of(store: &StateStore, locks: bool) -> Result<Option<Lock>, Failure> {
+    if !locks {
+        return Ok(None);
+    }
+    let holder = store.lock_holder().await;
+    holder.map_err(|error| states::unreadable(&error))
+}
+
+/// Whether the unit's data folder is initialised for the backend of the manifest.
+fn is_initialised(ctx: &Context, unit: &Unit) -> Result<bool, Failure> {
+    let module = guards::read_module(ctx, unit)?;
+    let recorded = Recorded::read(&ctx.data_dir(unit), &unit.folder)
+        .map_err(|error| Failure::fact(error.to_string(), Some(error.hint()), false))?;
+    Ok(match (&module.backend, &unit.backend) {
+        _ if module.cloud.is_some() => false,
+        (Some(block), backend) if block.kind == backend.kind() => {
+            agrees_on_disk(&recorded, unit, Some(&guards::arguments(unit)?))
+        }
+        // Of a local backend without a block Terraform records nothing, nor of an init that
+        // installs nothing: that is known from tfw's own record.
+        (None, Backend::Local(local)) if local.options.is_empty() => {
+            let installed = ctx.data_dir(unit).is_dir() || Fingerprint::was_recorded(ctx, unit);
+            installed && agrees_on_disk(&recorded, unit, None)
+        }
+        _ => false,
+    })
+}
+
+/// The first failure, with what the others have to say.
+fn all<const N: usize>(ends: [Result<(), Failure>; N]) -> Result<(), Failure> {
+    let failures = ends.into_iter().filter_map(Result::err);
+    let merged = failures.reduce(|mut first, other| {
+        first.diagnostics.extend(other.diagnostics);
+        first
+    });
+    merged.map_or(Ok(()), Err)
+}
