@@ -6,7 +6,7 @@
 //! once, each with its place.
 //!
 //! On the result work `selection` (which units), `graph` and `order` (in which order) and `show`
-//! (where each value came from).
+//! (where each value came from). Beside it stands `outline`, for shells that complete names.
 
 mod check;
 mod expand;
@@ -14,6 +14,7 @@ mod find;
 mod graph;
 mod layers;
 mod order;
+mod outline;
 mod problem;
 mod raw;
 mod render;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 pub use find::{FILE_NAME, NotFound, find};
 pub use graph::{Direction, Graph};
 pub use order::{Node, NodeKind, Order, OrderMode, order};
+pub use outline::{Outline, OutlinedEnvironment, outline};
 pub use problem::{Problem, Problems};
 pub use resolve::VersionCheck;
 pub use schema::schema;
