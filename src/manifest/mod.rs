@@ -6,7 +6,8 @@
 //! once, each with its place.
 //!
 //! On the result work `selection` (which units), `graph` and `order` (in which order) and `show`
-//! (where each value came from). Beside it stands `outline`, for shells that complete names.
+//! (where each value came from). Beside it stand `outline`, for
+//! shells that complete names, and `reference`, for people.
 
 mod check;
 mod expand;
@@ -17,6 +18,7 @@ mod order;
 mod outline;
 mod problem;
 mod raw;
+mod reference;
 mod render;
 mod resolve;
 mod schema;
@@ -34,6 +36,7 @@ pub use graph::{Direction, Graph};
 pub use order::{Node, NodeKind, Order, OrderMode, order};
 pub use outline::{Outline, OutlinedEnvironment, outline};
 pub use problem::{Problem, Problems};
+pub use reference::reference;
 pub use resolve::VersionCheck;
 pub use schema::schema;
 pub use selection::{Selected, SelectedUnit, SelectionError, SelectionRequest, select};

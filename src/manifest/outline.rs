@@ -95,14 +95,6 @@ mod tests {
         let outline = of("nonsense = 1\n\
              [environments.dev]\ntags = ['eu', 'live', 3]\nacount_id = 'x'\n\
              [environments.prod]\nprotected = true\ntags = ['eu']\n\
-             [environments.prod.stacks.network]\n[environments.prod.stacks.eks]\n\
-             [environments]\n");
-        // The last line defines a table twice, which is no TOML.
-        assert_eq!(outline, Outline::default());
-
-        let outline = of("nonsense = 1\n\
-             [environments.dev]\ntags = ['eu', 'live', 3]\nacount_id = 'x'\n\
-             [environments.prod]\nprotected = true\ntags = ['eu']\n\
              [environments.prod.stacks.network]\n[environments.prod.stacks.eks]\n");
         assert_eq!(outline.tags, ["eu", "live"]);
         let [dev, prod] = outline.environments.as_slice() else {
