@@ -132,9 +132,18 @@ fn command_lines(text: &str) -> Vec<String> {
             Some("sh") => Some(line),
             _ => None,
         };
-        if let Some(start) = typed.and_then(|typed| typed.find("tfw ").map(|at| &typed[at..])) {
-            lines.push(start.to_owned());
-        }
+        let Some((before, start)) =
+            typed.and_then(|typed| Some(typed.split_at(typed.find("tfw ")?)))
+        else {
+            continue;
+        };
+        // `source <(tfw completions bash)`.
+        let end = if before.ends_with("<(") {
+            start.find(')')
+        } else {
+            None
+        };
+        lines.push(start[..end.unwrap_or(start.len())].to_owned());
     }
     lines
 }
@@ -150,8 +159,6 @@ fn every_command_line_in_a_page_parses() {
                 .into_iter()
                 .skip(1)
                 .take_while(|word| !matches!(word.as_str(), "|" | ">" | ">>" | "&&"))
-                // `<(tfw completions bash)`.
-                .map(|word| word.trim_end_matches(')').to_owned())
                 .collect();
             // Parses all that is before it, and does nothing.
             let end = words.iter().position(|word| word == "--");

@@ -207,7 +207,6 @@ fn entry(arg: &Arg) -> Entry {
         Vec::new()
     };
     Entry {
-        // clap prints `-y, --yes` and, without a short one, `    --yes`.
         term: term(arg),
         help: match values.as_slice() {
             [] => help,
