@@ -67,9 +67,9 @@ fn every_command_says_what_it_does_and_shows_how() {
 }
 
 #[test]
-fn every_example_parses_and_is_of_its_command() {
+fn every_example_parses_and_the_first_is_of_its_command() {
     for page in pages() {
-        for example in page.examples() {
+        for (index, example) in page.examples().iter().enumerate() {
             let arguments = arguments(example.line);
             if let Err(error) = Cli::command().try_get_matches_from(&arguments) {
                 panic!(
@@ -79,8 +79,8 @@ fn every_example_parses_and_is_of_its_command() {
             }
             let typed = arguments.join(" ");
             assert!(
-                typed.starts_with(&page.name),
-                "the help of `{}` shows `{typed}`",
+                index > 0 || typed.starts_with(&page.name),
+                "the help of `{}` begins with `{typed}`",
                 page.name
             );
         }
