@@ -10,6 +10,8 @@ use std::ffi::{OsStr, OsString};
 pub const TFW_MANIFEST: &str = "TFW_MANIFEST";
 /// Read: the Terraform binary, where `--terraform` is not given.
 pub const TFW_TERRAFORM: &str = "TFW_TERRAFORM";
+/// Read: set by the script of `tfw completions` to its shell's name, to ask what may follow.
+pub const TFW_COMPLETE: &str = "TFW_COMPLETE";
 /// Read: any non-empty value turns colours off (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
 /// Read: a PEM file of certificates to trust, as in the AWS tools. The Rust SDK does not read it.

@@ -13,19 +13,24 @@ use crate::report::ExitCode;
 ///
 /// Works in waves: the units of one environment whose dependencies are done are planned, shown
 /// and asked about together, then applied; what is downstream of a change is planned after it.
+/// An environment waits for the one above it in the manifest, and is skipped when that one fails.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tfw apply dev                                  plan, ask, apply
-  tfw apply --all --auto-approve --approve prod  ask nothing; prod is protected, so it is named")]
+  tfw apply prod/network --with-dependents       and what uses its outputs
+  tfw apply --all --auto-approve --approve prod  ask nothing; prod is protected")]
 pub(super) struct ApplyArgs {
     #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
     consent: ConsentArgs,
-    /// Approve every plan, in environments that are not protected
+    /// Approve every plan; protected ones need `--approve` as well
     #[arg(long, help_heading = "Consent")]
     auto_approve: bool,
-    /// This unit of a protected environment is meant to have no state yet (repeatable)
+    /// This protected unit is meant to have no state yet (repeatable)
+    ///
+    /// Without a state everything would be created anew, which with `--auto-approve` in a
+    /// protected environment is refused, unless the unit is named here.
     #[arg(long, value_name = "UNIT", help_heading = "Consent")]
     new_state: Vec<String>,
     #[command(flatten)]

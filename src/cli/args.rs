@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use crate::env_vars::{EnvSnapshot, NO_COLOR};
 use crate::settings::Arguments;
@@ -13,14 +13,21 @@ use crate::ui;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct GlobalArgs {
-    /// The manifest [default: `$TFW_MANIFEST`, else the first `tfw.toml` or
-    /// `environments/tfw.toml` found walking up]
+    /// The manifest [default: found walking up]
+    ///
+    /// Without it: `$TFW_MANIFEST`, else the first `tfw.toml` or `environments/tfw.toml` found
+    /// walking up from the working directory.
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) manifest: Option<PathBuf>,
-    /// Terraform or OpenTofu: a name or a path [default: `$TFW_TERRAFORM`, else the manifest's]
+    /// Terraform or OpenTofu, a name or a path [default: the manifest's]
+    ///
+    /// Without it: `$TFW_TERRAFORM`, else `terraform.binary` of the manifest, else `terraform`.
     #[arg(long, global = true, value_name = "BINARY")]
     pub(super) terraform: Option<String>,
-    /// Print one machine-readable document on stdout; people's output goes to stderr
+    /// Print one JSON document on stdout, all else on stderr
+    ///
+    /// For commands over units it is the report of the run, whatever happened; the same report is
+    /// kept in `.tfw/runs/ID/report.json`.
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// Print only problems and questions
@@ -29,12 +36,18 @@ pub(super) struct GlobalArgs {
     /// Also print what tfw does on the way
     #[arg(short, long, global = true)]
     pub(super) verbose: bool,
-    /// No colours (also: `NO_COLOR`)
+    /// No colours (also: `$NO_COLOR`)
     #[arg(long, global = true)]
     pub(super) no_color: bool,
-    /// Never ask; what would have been asked is a refusal that names the flag which answers it
+    /// Never ask; refuse what would have been asked
+    ///
+    /// The refusal names the flag which answers the question. It is the same where nobody can be
+    /// asked: with a pipe in place of the terminal, for example.
     #[arg(long, global = true)]
     pub(super) no_input: bool,
+    /// Print help; `-h` is shorter
+    #[arg(short, long, global = true, action = ArgAction::Help)]
+    pub(super) help: Option<bool>,
 }
 
 impl GlobalArgs {
@@ -75,9 +88,12 @@ impl GlobalArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub(super) struct SelectionArgs {
-    /// Units: dev (with all its stacks), prod/eks, globs such as '*/network' [default: the
-    /// environment of the working directory]
-    #[arg(value_name = "UNIT")]
+    /// Units: dev, prod/eks, '*/network' [default: the working directory's]
+    ///
+    /// An environment (with all its stacks), ENVIRONMENT/STACK, or a glob of either, in which `*`
+    /// does not cross `/`. Without any, and without a flag that selects, the environment in whose
+    /// folder the command runs.
+    #[arg(value_name = "UNIT", help_heading = None::<&str>)]
     pub(super) units: Vec<String>,
     /// Every unit of the manifest
     #[arg(long)]
@@ -85,13 +101,17 @@ pub(super) struct SelectionArgs {
     /// Units of environments with this tag (repeatable: any of them)
     #[arg(long, value_name = "TAG")]
     pub(super) tag: Vec<String>,
-    /// Leave these units out (repeatable)
+    /// Leave these units out: names or globs (repeatable)
     #[arg(long, value_name = "UNIT")]
     pub(super) exclude: Vec<String>,
     /// Also what the selected units depend on
+    ///
+    /// By `depends_on` and `inputs`; the order of environments in the manifest is no dependency.
     #[arg(long)]
     pub(super) with_dependencies: bool,
     /// Also what depends on the selected units
+    ///
+    /// By `depends_on` and `inputs`; the order of environments in the manifest is no dependency.
     #[arg(long)]
     pub(super) with_dependents: bool,
 }
@@ -100,10 +120,14 @@ pub(super) struct SelectionArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Consent")]
 pub(super) struct ConsentArgs {
-    /// Agree to what tfw itself asks, such as creating a state bucket; never approves a plan
+    /// Agree to what tfw itself asks, such as creating a bucket
+    ///
+    /// It never approves a plan, and never suffices in a protected environment.
     #[arg(short, long)]
     pub(super) yes: bool,
-    /// Agree to writes in a protected environment, by its name (repeatable)
+    /// Agree to writes in this protected environment (repeatable)
+    ///
+    /// The only answer, beside typing the name, to what is asked of a `protected` environment.
     #[arg(long, value_name = "ENVIRONMENT")]
     pub(super) approve: Vec<String>,
 }
@@ -113,6 +137,8 @@ pub(super) struct ConsentArgs {
 #[command(next_help_heading = "Run")]
 pub(super) struct RunArgs {
     /// Start nothing new after the first unit that did not succeed
+    ///
+    /// What runs already is not stopped. Without it, only what depends on the unit is skipped.
     #[arg(long)]
     pub(super) fail_fast: bool,
 }

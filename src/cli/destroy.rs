@@ -16,14 +16,15 @@ use crate::report::ExitCode;
 /// resources.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  tfw destroy dev                        every stack of dev, last one first
-  tfw destroy dev/eks --auto-approve     one stack, without asking")]
+  tfw destroy dev                             every stack of dev, last one first
+  tfw destroy dev/eks --auto-approve          one stack, without asking
+  tfw destroy dev/network --with-dependents   what uses it first, then itself")]
 pub(super) struct DestroyArgs {
     #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
     consent: ConsentArgs,
-    /// Approve every plan, in environments that are not protected
+    /// Approve every plan; protected ones need `--approve` as well
     #[arg(long, help_heading = "Consent")]
     auto_approve: bool,
     #[command(flatten)]

@@ -17,7 +17,7 @@ use crate::report::ExitCode;
 /// drifted; one whose bucket, or whose upstream's output, does not exist fails.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  tfw drift --all                            every unit; exit 2 when anything drifted
+  tfw drift --all                            every unit
   tfw drift prod --json                      the report, for a scheduled job
   tfw plan prod/eks                          what an apply would set back
   tfw exec prod/eks -- apply -refresh-only   accept the drift into the state")]

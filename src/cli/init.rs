@@ -9,14 +9,16 @@ use crate::env_vars::EnvSnapshot;
 use crate::pipeline;
 use crate::report::ExitCode;
 
-/// See that each backend exists and is safe, then run `terraform init` with its configuration
+/// See that backends exist and are safe, and run `terraform init`
 ///
 /// A state bucket that does not exist is created after you agree: versioned, encrypted, closed to
-/// the public. One that exists is left as it is; what is weak in it is told.
+/// the public. One that exists is left as it is; what is weak in it is told. `plan`, `apply` and
+/// the others run init themselves where it is needed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  tfw init dev            initialise dev
-  tfw init --all --yes    initialise everything, create absent buckets without asking")]
+  tfw init dev                       ask before the state bucket is created
+  tfw init --all --yes               create absent buckets without asking
+  tfw init prod --approve prod       prod is protected, so it is named")]
 pub(super) struct InitArgs {
     #[command(flatten)]
     selection: SelectionArgs,

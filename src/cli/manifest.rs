@@ -13,12 +13,24 @@ use crate::ui;
 
 /// Show the manifest as tfw understands it, or its JSON Schema
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  tfw manifest show dev        what dev resolves to, and where it was set
+  tfw manifest schema          for editors
+
+Exit codes:
+  0  done
+  1  the document could not be written
+  3  the command line or the manifest is wrong")]
 pub(super) enum ManifestCommand {
     Show(ShowArgs),
     Schema(SchemaArgs),
 }
 
 /// Print resolved values, and where each comes from
+///
+/// After merging `[defaults]`, environment and stack, and after expanding placeholders. Runs no
+/// Terraform and needs no credentials.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tfw manifest show               every unit
@@ -31,9 +43,12 @@ pub(super) struct ShowArgs {
 }
 
 /// Print the JSON Schema of the manifest, for editors
+///
+/// JSON Schema draft 7, which editors' TOML plugins (Even Better TOML, Taplo) read: with
+/// `#:schema ./tfw.schema.json` in the manifest's first line they complete and check keys.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  tfw manifest schema > tfw.schema.json      then `#:schema ./tfw.schema.json` in tfw.toml")]
+  tfw manifest schema > environments/tfw.schema.json")]
 pub(super) struct SchemaArgs {}
 
 pub(super) fn run(

@@ -11,6 +11,7 @@ mod frame;
 mod init;
 mod man;
 mod manifest;
+mod manual;
 mod output;
 mod plan;
 mod status;
@@ -26,14 +27,21 @@ use args::GlobalArgs;
 use error::Error;
 
 /// Run Terraform over many environments: backends, credentials, init, plan and apply, in order
+///
+/// One manifest, `tfw.toml`, names the environments with their accounts, backends and root
+/// modules. An environment, or each of its stacks, is a unit: what one Terraform process works on.
+/// Commands take units (`dev`, `prod/eks`, `'*/network'`) or a selection such as `--all`, and work
+/// on them in the manifest's order.
 #[derive(Debug, Parser)]
 #[command(
     name = "tfw",
     version,
     max_term_width = 100,
+    disable_help_flag = true,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = EXAMPLES
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{REFERENCE}")
 )]
 struct Cli {
     #[command(flatten)]
@@ -44,13 +52,34 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  tfw plan --all                  plan every environment of the manifest
-  tfw apply dev                   plan dev, show it, ask, apply exactly that
-  tfw plan '*/network' --json     the report of every network stack, on stdout
-  tfw exec prod/eks -- state list
+  tfw plan --all                   plan every environment of the manifest
+  tfw apply dev                    plan dev, show it, ask, apply exactly that
+  tfw plan '*/network' --json      the report of every network stack, on stdout
+  tfw exec prod/eks -- state list  any Terraform command, with tfw's credentials
 
-Exit codes: 0 done, 1 a unit failed, 2 differences (drift, --detailed-exitcode), 3 wrong
-command line, manifest or tools, 4 refused, 5 a state lock is held, 129/130/143 interrupted.";
+Exit codes:
+  0              done; nothing failed
+  1              a unit failed
+  2              differences were found (drift, --detailed-exitcode)
+  3              the command line, the manifest or the tools are wrong
+  4              refused by a guard or for want of consent
+  5              a state lock is held by someone else
+  129, 130, 143  interrupted by SIGHUP, SIGINT, SIGTERM";
+
+/// What the long help and the manual page say beyond that.
+const REFERENCE: &str = "\
+Environment:
+  TFW_MANIFEST         the manifest, where `--manifest` is not given
+  TFW_TERRAFORM        the Terraform binary, where `--terraform` is not given
+  NO_COLOR             any value: no colours
+  TF_PLUGIN_CACHE_DIR  a plugin cache to use in place of tfw's own
+  AWS_CA_BUNDLE        a PEM file of certificates to trust
+  AWS_PROFILE          and the rest of what the AWS SDK reads: base credentials
+
+Files:
+  tfw.toml       the manifest, in the working directory or above it
+  .tfw/runs/ID/  beside the manifest: report, journal, a log for each unit
+  .tfw/plans/    saved plans; they hold secrets, and are yours alone to read";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -93,6 +122,9 @@ impl Command {
 pub fn main() -> u8 {
     let environment = EnvSnapshot::capture();
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(code) = completions::answer(Cli::command(), &arguments, &environment) {
+        return code.code();
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(parse) => return error::report_parse_error(&parse, &arguments, &environment).code(),
@@ -103,6 +135,11 @@ pub fn main() -> u8 {
         Ok(code) => code.code(),
         Err(error) => error::report(&error, name, output).code(),
     }
+}
+
+/// The command reference in Markdown: `docs/commands.md`.
+pub fn reference() -> String {
+    manual::reference(&Cli::command())
 }
 
 fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
@@ -118,8 +155,8 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Output(args) => output::run(args, global, environment),
         Command::Exec(args) => exec::run(args, global, environment),
         Command::Manifest(command) => manifest::run(&command, global, environment),
-        Command::Completions(args) => completions::run(&args, &mut Cli::command()),
-        Command::Man(args) => man::run(&args, Cli::command()),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args, &Cli::command()),
     }
 }
 

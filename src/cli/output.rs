@@ -18,8 +18,9 @@ use crate::report::{ExitCode, to_document};
 /// since that is what it was asked for.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  tfw output dev
-  tfw output --all --json | jq '.units[\"dev/network\"].vpc_id.value'")]
+  tfw output dev                  sensitive values are masked
+  tfw output --all --json         all of them, as Terraform's `output -json`
+  tfw output dev/network --json | jq '.units[\"dev/network\"].vpc_id.value'")]
 pub(super) struct OutputArgs {
     #[command(flatten)]
     selection: SelectionArgs,

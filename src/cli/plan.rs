@@ -12,7 +12,8 @@ use crate::report::ExitCode;
 /// Initialise where needed, and run `terraform plan` into a saved plan
 ///
 /// Units run at once, up to `terraform.parallelism`; one whose `inputs` come from another
-/// selected unit waits for it. The report is in manifest order.
+/// selected unit waits for it, and is skipped while that output does not exist yet. A plan writes
+/// nothing but, where it is agreed to, a state bucket.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tfw plan --all                           every unit

@@ -10,10 +10,13 @@ use crate::pipeline;
 use crate::report::ExitCode;
 
 /// Run `terraform validate`, without a backend and without credentials
+///
+/// Each unit is initialised with `-backend=false` in a data folder of its own, so that the ordinary
+/// `.terraform` and the state are not touched. Modules and providers are installed as usual.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  tfw validate --all
-  tfw validate '*/network' --json")]
+  tfw validate --all                  every root module, in CI for example
+  tfw validate '*/network' --json     with diagnostics for programs")]
 pub(super) struct ValidateArgs {
     #[command(flatten)]
     selection: SelectionArgs,

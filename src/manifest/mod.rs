@@ -6,7 +6,8 @@
 //! once, each with its place.
 //!
 //! On the result work `selection` (which units), `graph` and `order` (in which order) and `show`
-//! (where each value came from).
+//! (where each value came from). Beside it stand `outline`, for
+//! shells that complete names, and `reference`, for people.
 
 mod check;
 mod expand;
@@ -14,8 +15,10 @@ mod find;
 mod graph;
 mod layers;
 mod order;
+mod outline;
 mod problem;
 mod raw;
+mod reference;
 mod render;
 mod resolve;
 mod schema;
@@ -31,7 +34,9 @@ use std::sync::Arc;
 pub use find::{FILE_NAME, NotFound, find};
 pub use graph::{Direction, Graph};
 pub use order::{Node, NodeKind, Order, OrderMode, order};
+pub use outline::{Outline, OutlinedEnvironment, outline};
 pub use problem::{Problem, Problems};
+pub use reference::reference;
 pub use resolve::VersionCheck;
 pub use schema::schema;
 pub use selection::{Selected, SelectedUnit, SelectionError, SelectionRequest, select};

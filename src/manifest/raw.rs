@@ -25,8 +25,8 @@ pub(super) const ACCOUNT_ID: &str = "^[0-9]{12}$";
     reason = "only its schema is used; its parts are read one by one"
 )]
 pub(super) struct Manifest {
-    /// The JSON Schema of this file, for editors.
-    #[schemars(rename = "$schema")]
+    /// The JSON Schema of this file, for editors: what `tfw manifest schema` prints.
+    #[schemars(rename = "$schema", extend("examples" = ["./tfw.schema.json"]))]
     schema: Option<String>,
     /// What all environments belong to.
     project: Option<Project>,
@@ -34,7 +34,8 @@ pub(super) struct Manifest {
     terraform: Option<Terraform>,
     /// What every environment inherits.
     defaults: Option<Settings>,
-    /// The environments, in the order in which they run.
+    /// The environments, in the order in which they run: in `apply` each waits for the one above
+    /// it, unless its `depends_on` says otherwise. At least one.
     environments: BTreeMap<Name, Environment>,
 }
 
@@ -56,7 +57,9 @@ impl JsonSchema for Name {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Project {
-    /// The project's name: in session names, tags and reports.
+    /// The project's name: part of the session names that AWS's CloudTrail shows.
+    /// Default: none.
+    #[schemars(extend("examples" = ["acme"]))]
     pub(super) name: Option<String>,
 }
 
@@ -64,12 +67,19 @@ pub(super) struct Project {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Terraform {
-    /// `terraform` (default), `tofu`, or a path, relative to this file. `--terraform` and
-    /// `$TFW_TERRAFORM` override it.
+    /// What to run: `terraform`, `tofu`, or a path. A name is looked up in `PATH`; a path is
+    /// relative to this file. `--terraform` and `$TFW_TERRAFORM` win over it. Default:
+    /// `terraform`.
+    #[schemars(extend("examples" = ["tofu"]))]
     pub(super) binary: Option<String>,
-    /// The versions that may run, in Terraform's grammar: `~> 1.11` or `>= 1.11, < 2.0`.
+    /// The versions that may run, in Terraform's grammar. Any other is refused before anything
+    /// runs, with exit code 3. Locking by S3 needs 1.10 or
+    /// newer. Default: any version.
+    #[schemars(extend("examples" = ["~> 1.11", ">= 1.11, < 2.0"]))]
     pub(super) version: Option<String>,
-    /// Units that run at once. Default: the available cores, at least 2.
+    /// How many units run at once; the order among them stays. Default: the available cores, at
+    /// least 2.
+    #[schemars(extend("examples" = [4]))]
     pub(super) parallelism: Option<NonZeroUsize>,
 }
 
@@ -83,8 +93,8 @@ pub(super) struct Terraform {
 pub(super) struct Environment {
     #[schemars(flatten)]
     own: EnvironmentKeys,
-    /// The stacks of the environment: one root module each. Without, the environment is one root
-    /// module itself.
+    /// The stacks of the environment, one root module each: `dev/network`, `dev/app`. Without
+    /// any, the environment is one root module itself.
     stacks: Option<BTreeMap<Name, Stack>>,
     #[schemars(flatten)]
     settings: Settings,
@@ -94,23 +104,29 @@ pub(super) struct Environment {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "paths and references are read with their places")]
 pub(super) struct EnvironmentKeys {
-    /// The folder of the root module, or of the stacks, relative to this file. Default: the
-    /// environment's name.
+    /// The folder of the root module or, where there are stacks, the folder that theirs are in.
+    /// Relative to this file. Default: the environment's name.
+    #[schemars(extend("examples" = ["live/dev"]))]
     path: Option<String>,
-    /// The AWS account that the environment's credentials must belong to. Required with an S3
-    /// backend or `assume_role`.
-    #[schemars(regex(pattern = ACCOUNT_ID))]
+    /// The AWS account that the environment's credentials must belong to: AWS is asked before
+    /// Terraform starts, and any other account is refused. 12 digits, in quotes. Required with an
+    /// S3 backend or `assume_role`.
+    #[schemars(regex(pattern = ACCOUNT_ID), extend("examples" = ["111111111111"]))]
     pub(super) account_id: Option<String>,
-    /// Whether writes ask for the environment's name. Default: false.
+    /// Whether every command that writes asks for the environment's name, or `--approve NAME`.
+    /// `--yes` and `--auto-approve` do not suffice there. Default: `false`.
     pub(super) protected: Option<bool>,
-    /// The environments that this one waits for. Default: the one above it, as order only; `[]`
-    /// sets it free.
-    #[schemars(inner(regex(pattern = NAME)))]
+    /// The environments that this one waits for in `apply`; it is skipped when one of them fails.
+    /// `[]` sets it free. What stands here is also followed by `--with-dependencies` and
+    /// `--with-dependents`, which the default is not. Default: the environment above it.
+    #[schemars(inner(regex(pattern = NAME)), extend("examples" = [["dev"]]))]
     depends_on: Option<Vec<String>>,
-    /// Labels to select by, with `--tag`.
+    /// Labels to select units by: `tfw plan --tag eu`.
+    #[schemars(extend("examples" = [["eu", "live"]]))]
     pub(super) tags: Option<Vec<String>>,
-    /// Outputs of other units, passed as `TF_VAR_*`: `{ zone = "dns.zone_id" }`. In an environment
-    /// with stacks they stand in the stacks.
+    /// Variables whose values are outputs of other units, read when the unit is planned; as in a
+    /// stack. In an environment with stacks they stand in the stacks.
+    #[schemars(extend("examples" = [{ "zone_id": "dns.zone_id" }]))]
     inputs: Option<BTreeMap<String, String>>,
 }
 
@@ -132,15 +148,19 @@ pub(super) struct Stack {
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "paths and references are read with their places")]
 pub(super) struct StackKeys {
-    /// The folder of the root module, relative to this file. Default: the stack's name, in the
-    /// environment's folder. Several units may share one.
+    /// The folder of the root module, relative to this file. Several units may share one. Default:
+    /// the stack's name, in the environment's folder.
+    #[schemars(extend("examples" = ["../stacks/eks"]))]
     path: Option<String>,
-    /// The stacks of the same environment that this one waits for.
-    #[schemars(inner(regex(pattern = NAME)))]
+    /// The stacks of the same environment that this one waits for, beside those that `inputs`
+    /// names. Default: none; stacks run at once.
+    #[schemars(inner(regex(pattern = NAME)), extend("examples" = [["network"]]))]
     depends_on: Option<Vec<String>>,
-    /// Outputs of other units, passed as `TF_VAR_*`. `network.vpc_id` is an output of a stack of
-    /// the same environment, else of an environment without stacks; `dev/network.vpc_id` names
-    /// both.
+    /// Variables whose values are outputs of other units, read from their states when this unit is
+    /// planned, and passed as `TF_VAR_*`. `network.vpc_id` is an output of a stack of the same
+    /// environment, else of an environment without stacks; `dev/network.vpc_id` names both. The
+    /// unit waits for them. An input beats a value in `vars`.
+    #[schemars(extend("examples" = [{ "vpc_id": "network.vpc_id" }]))]
     inputs: Option<BTreeMap<String, String>>,
 }
 
@@ -151,23 +171,38 @@ pub(super) struct StackKeys {
 #[schemars(deny_unknown_fields)]
 #[serde(default)]
 pub(super) struct Settings {
-    /// The AWS region of providers and, unless it has its own, of the backend.
+    /// The AWS region of the unit: `AWS_REGION` of Terraform and its providers, and the region of
+    /// the state bucket unless `backend.region` is another.
+    #[schemars(extend("examples" = ["ap-northeast-1"]))]
     pub(super) region: Option<String>,
-    /// Passed to Terraform with `-var-file`, in this order; relative to this file.
+    /// Files of variables, passed with `-var-file` in this order, so that later ones win. Relative
+    /// to this file; each must exist.
+    #[schemars(extend("examples" = [["common.tfvars", "{environment}.tfvars"]]))]
     pub(super) var_files: Option<Vec<String>>,
-    /// Values of Terraform variables, with their types; passed as `TF_VAR_*`.
+    /// Values of Terraform variables: strings, numbers, booleans, arrays and tables, passed as
+    /// `TF_VAR_*`. A name that the root module does not declare is an error, and so is one that a
+    /// tfvars file sets as well, since Terraform would let the file win.
+    #[schemars(extend("examples" = [{ "owner": "platform", "replicas": 3 }]))]
     pub(super) vars: BTreeMap<String, Value>,
-    /// Extra environment variables of Terraform and its providers.
+    /// Further environment variables of Terraform and its providers. Those that would win over what
+    /// tfw sets (credentials, region, `TF_VAR_*`, `TF_CLI_ARGS`, …) are refused.
+    #[schemars(extend("examples" = [{ "TF_LOG": "warn" }]))]
     pub(super) env: BTreeMap<String, String>,
-    /// How long to wait for the state lock: `30s`, `5m`. Default: `0s`.
+    /// How long Terraform waits for a state lock that somebody holds, as a duration such as `30s`,
+    /// `5m` or `1h30m`. Default: `0s`.
+    #[schemars(extend("examples" = ["5m"]))]
     pub(super) lock_timeout: Option<String>,
-    /// Where the state lives.
+    /// Where the state lives. Every unit needs one. The root module holds an empty block of the
+    /// same type (`terraform { backend "s3" {} }`), which tfw fills at `init`.
     pub(super) backend: Option<Backend>,
-    /// What the state bucket must be like.
+    /// What a state bucket is created like. A bucket that exists is left as it is.
     pub(super) bucket: Option<Bucket>,
-    /// Where base credentials come from. Default: the AWS SDK's chain.
+    /// Where base credentials come from: those that `assume_role` starts with, or is done without.
+    /// Default: the AWS SDK's chain (environment, shared files, SSO, web identity, container,
+    /// instance).
     pub(super) credentials: Option<Credentials>,
-    /// The role to assume, or a chain of roles.
+    /// The role to assume for Terraform and for the state, or an array of tables: a chain of roles,
+    /// each assumed with the one before it. Default: none; the base credentials are used.
     pub(super) assume_role: Option<AssumeRoles>,
 }
 
@@ -176,42 +211,60 @@ pub(super) struct Settings {
 #[schemars(deny_unknown_fields)]
 #[serde(default)]
 pub(super) struct Backend {
-    /// `s3`, `local`, or another backend of Terraform, which is configured but not created.
+    /// `s3`, `local`, or another backend of Terraform, which gets its `options` and is not created.
     #[serde(rename = "type")]
     #[schemars(extend("examples" = ["s3", "local"]))]
     pub(super) kind: Option<String>,
-    /// `s3`: the bucket.
+    /// `s3`: the bucket's name. Required.
+    #[schemars(extend("examples" = ["acme-tfstate-{environment}"]))]
     pub(super) bucket: Option<String>,
-    /// `s3`: the key of the state object. `{stack}/` is nothing in a unit without a stack.
+    /// `s3`: the key of the state object in the bucket. `{stack}/` is nothing in a unit without a
+    /// stack. Required.
+    #[schemars(extend("examples" = ["{stack}/terraform.tfstate"]))]
     pub(super) key: Option<String>,
-    /// `s3`: the bucket's region. Default: the environment's.
+    /// `s3`: the bucket's region. Default: the unit's `region`.
+    #[schemars(extend("examples" = ["eu-central-1"]))]
     pub(super) region: Option<String>,
-    /// `s3`: whether Terraform locks by an object beside the state. Default: true.
+    /// `s3`: whether Terraform locks the state by an object beside it, `KEY.tflock`. Default:
+    /// `true`.
     pub(super) use_lockfile: Option<bool>,
-    /// `s3`: the KMS key that encrypts state objects. Default: `bucket.kms_key`.
+    /// `s3`: the KMS key that encrypts state objects, as ARN, id or `alias/NAME` (of the bucket's
+    /// account and region). Where `bucket.kms_key` is set too, both must be the same key. Default:
+    /// `bucket.kms_key`.
+    #[schemars(extend("examples" = ["alias/terraform-state"]))]
     pub(super) kms_key_id: Option<String>,
-    /// The Terraform workspace. Default: `default`.
+    /// The Terraform workspace of the unit. Default: `default`.
+    #[schemars(extend("examples" = ["{environment}"]))]
     pub(super) workspace: Option<String>,
-    /// `s3`: the role for the state, where it lives in another account than the resources.
+    /// `s3`: the role that Terraform and tfw take to reach the state, where it lives in another
+    /// account than the resources. Default: the unit's own credentials.
+    #[schemars(extend("examples" = ["arn:aws:iam::999999999999:role/TerraformState"]))]
     pub(super) role_arn: Option<String>,
-    /// `s3`: the account that owns the bucket. Default: that of `role_arn`, else the
-    /// environment's.
+    /// `s3`: the account that owns the bucket; a bucket of any other is refused. Default: that of
+    /// `backend.role_arn`, else the environment's.
+    #[schemars(extend("examples" = ["999999999999"]))]
     pub(super) account_id: Option<String>,
     /// `s3`: `https://HOST/BUCKET` in place of `https://BUCKET.HOST`, for servers other than AWS.
-    /// Default: false.
+    /// Default: `false`.
     pub(super) use_path_style: Option<bool>,
-    /// Any other argument of the backend, passed as it is.
+    /// Any other argument of Terraform's backend, passed as it is. Arguments that have a key here,
+    /// and those that carry a secret, are refused: what stands in `-backend-config` ends up in
+    /// `.terraform/` and in saved plans.
+    #[schemars(extend("examples" = [{ "path": "state/{environment}.tfstate" }]))]
     pub(super) options: serde_json::Map<String, Value>,
 }
 
-/// What the state bucket must be like.
+/// What a state bucket is created like: versioned, closed to the public, owned by its owner, and
+/// encrypted as said here. A bucket that exists is left as it is; `tfw init` tells what is weak.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[serde(default)]
 pub(super) struct Bucket {
-    /// The bucket's default encryption. Default: `AES256`.
+    /// The bucket's default encryption. Default: `"AES256"`.
     pub(super) encryption: Option<Encryption>,
-    /// With `aws:kms`: the key, as ARN, id or `alias/NAME`. Default: AWS's own key for S3.
+    /// With `encryption = "aws:kms"`: the key, as ARN, id or `alias/NAME`. It must exist. State
+    /// objects are encrypted with it too. Default: AWS's own key for S3.
+    #[schemars(extend("examples" = ["alias/terraform-state"]))]
     pub(super) kms_key: Option<String>,
 }
 
@@ -229,7 +282,9 @@ pub(super) enum Encryption {
 #[schemars(deny_unknown_fields)]
 #[serde(default)]
 pub(super) struct Credentials {
-    /// A profile of the shared AWS configuration files.
+    /// A profile of the shared AWS configuration files, `~/.aws/config` and `~/.aws/credentials`.
+    /// Default: the AWS SDK's chain.
+    #[schemars(extend("examples" = ["acme-admin"]))]
     pub(super) profile: Option<String>,
 }
 
@@ -243,17 +298,22 @@ pub(super) enum AssumeRoles {
     Chain(Vec<AssumeRole>),
 }
 
-/// A role to assume.
+/// A role to assume. A table that sets `role_arn` replaces an inherited one whole, so that another
+/// role's external id does not travel along; `role_arn = ""` unsets it.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[serde(default)]
 pub(super) struct AssumeRole {
-    /// The role's ARN.
+    /// The role's ARN. Required.
+    #[schemars(extend("examples" = ["arn:aws:iam::{account_id}:role/TerraformExecutionRole"]))]
     pub(super) role_arn: Option<String>,
-    /// The external id that the role's trust policy asks for.
+    /// The external id that the role's trust policy asks for. Default: none.
+    #[schemars(extend("examples" = ["acme-terraform"]))]
     pub(super) external_id: Option<String>,
-    /// The session's name. Default: tfw's own, with the run id in it.
+    /// The session's name, which CloudTrail shows. Default: tfw's own, with the run id in it.
+    #[schemars(extend("examples" = ["ci-{environment}"]))]
     pub(super) session_name: Option<String>,
-    /// How long the session lives, from `15m` to `12h`. Default: `1h`.
+    /// How long the session lives, from `15m` to `12h`; in a chain AWS allows `1h`. Default: `1h`.
+    #[schemars(extend("examples" = ["1h"]))]
     pub(super) duration: Option<String>,
 }

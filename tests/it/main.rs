@@ -16,6 +16,7 @@ mod buckets;
 mod consent;
 mod credentials;
 mod destroy;
+mod docs;
 mod drift;
 mod errored_state;
 mod exec;

@@ -153,13 +153,14 @@ fn the_schema_knows_the_keys_of_the_manifest() {
 fn completions_and_the_manual_are_printed() {
     let test = TestEnvironment::offline();
     for (shell, part) in [
-        ("bash", "complete -F"),
+        ("bash", "-F _clap_complete_tfw tfw"),
         ("zsh", "#compdef tfw"),
-        ("fish", "complete -c tfw"),
+        ("fish", "complete --keep-order --exclusive --command tfw"),
     ] {
         let run = test.tfw(["completions", shell]).run().succeeds();
         assert!(run.stdout.contains(part), "{shell}: {}", run.stdout);
-        assert!(run.stdout.contains("auto-approve"), "{shell}");
+        // At each Tab the shell asks tfw itself.
+        assert!(run.stdout.contains("TFW_COMPLETE"), "{shell}");
     }
     let run = test.tfw(["completions", "nosh"]).run().exits(3);
     assert!(run.stderr.contains("bash"), "{}", run.stderr);

@@ -10,6 +10,7 @@
 )]
 
 mod demo;
+mod docs;
 mod emulator;
 mod provider;
 mod test;
@@ -33,6 +34,8 @@ enum Command {
     },
     /// Plans and applies the example of this repository on an emulator, and shows what came of it
     Demo,
+    /// Writes the pages in `docs/` that are generated: the command and the manifest reference
+    Docs,
     /// Fetches the tools that check sources (typos, cargo-deny) and prints the folder they are in
     Checkers,
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Test { filters } => test::run(&filters),
         Command::Demo => demo::run().map(|()| ExitCode::SUCCESS),
+        Command::Docs => docs::run(),
         Command::Checkers => tools::Tools::locate().and_then(|tools| {
             println!("{}", tools.checkers()?.display());
             Ok(ExitCode::SUCCESS)
