@@ -29,6 +29,11 @@ pub enum Event {
         /// The phase.
         phase: Phase,
     },
+    /// A unit waits: for others, for its turn, or for a person.
+    Waits {
+        /// The unit.
+        unit: UnitId,
+    },
     /// Terraform works on a resource.
     Resource {
         /// The unit.

@@ -44,6 +44,9 @@ impl<'c> Record<'c> {
         };
         let spent = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         *self.outcome.duration_ms.get_or_insert_default() += spent;
+        self.ctx.events.emit(Event::Waits {
+            unit: self.unit.id.clone(),
+        });
     }
 
     pub(super) fn phase(&self, phase: Phase) {

@@ -90,6 +90,7 @@ impl Lines {
             | Event::Diagnostic { .. }
             | Event::Planned { .. }
             | Event::Provisional { .. }
+            | Event::Waits { .. }
             | Event::Ask(_)
             | Event::RunEnded => String::new(),
         };

@@ -70,7 +70,10 @@ impl Live {
         if matches!(event, Event::RunStarted { .. }) {
             self.show();
         }
-        if matches!(event, Event::Phase { .. } | Event::UnitFinished { .. }) {
+        if matches!(
+            event,
+            Event::Phase { .. } | Event::Waits { .. } | Event::UnitFinished { .. }
+        ) {
             self.draw(now);
         }
     }
@@ -190,8 +193,7 @@ impl Running {
                     running.count(action, progress);
                 }
             }
-            // It waits for others now, or for an answer.
-            Event::Planned { unit, .. } => self.rest(unit, now),
+            Event::Waits { unit } => self.rest(unit, now),
             Event::UnitFinished { unit, .. } => {
                 self.rest(unit, now);
                 self.finished += 1;
@@ -320,7 +322,7 @@ fn milliseconds(duration: Duration) -> u64 {
 mod tests {
     use super::*;
     use crate::events::Typed;
-    use crate::model::{Changes, Outcome};
+    use crate::model::Outcome;
 
     fn unit(name: &str) -> UnitId {
         name.parse().expect("a unit")
@@ -362,14 +364,7 @@ mod tests {
         let mut running = started(&["dev", "prod/network", "stage"], start);
         enters(&mut running, "dev", Phase::Plan, start);
         let later = start + Duration::from_secs(2);
-        let planned = Event::Planned {
-            unit: unit("dev"),
-            changes: Changes::default(),
-            resources: Vec::new(),
-            outputs: Vec::new(),
-            text: None,
-        };
-        running.observe(&planned, later);
+        running.observe(&Event::Waits { unit: unit("dev") }, later);
         assert!(running.lines(later, 9, false).is_empty());
 
         // Waiting for an answer is not the unit's time.

@@ -203,7 +203,9 @@ impl Console {
 
     /// What nobody has seen yet: plans, and what went wrong.
     fn show_open(&mut self, with_plans: bool) {
-        let plans = std::mem::take(&mut self.plans);
+        let mut plans = std::mem::take(&mut self.plans);
+        let position = |unit: &UnitId| self.selected.iter().position(|each| each == unit);
+        plans.sort_by_cached_key(|plan| position(&plan.unit));
         let mut text = String::new();
         if with_plans {
             let what = if self.command == "drift" {
@@ -213,7 +215,7 @@ impl Console {
             };
             text = review::render(&plans, what, self.width());
         }
-        text.push_str(&self.problems.take(self.selected.len() == 1, self.width()));
+        text.push_str(&self.problems.take(&self.selected, self.width()));
         self.write(&text);
     }
 

@@ -33,14 +33,17 @@ impl Problems {
     }
 
     /// All that is open, warnings before errors, so that the last thing on the screen is the
-    /// worst. `alone`: one unit is worked on, and need not be named.
-    pub(super) fn take(&mut self, alone: bool, width: usize) -> String {
-        let open = std::mem::take(&mut self.open);
+    /// worst. `selected`: all units of the run, in the order in which they are named; a single one
+    /// need not be.
+    pub(super) fn take(&mut self, selected: &[UnitId], width: usize) -> String {
+        let mut open = std::mem::take(&mut self.open);
+        let position = |unit: &UnitId| selected.iter().position(|each| each == unit);
+        open.sort_by_cached_key(|(unit, _)| position(unit));
         let mut text = String::new();
         for severity in [Severity::Warning, Severity::Error] {
             let these = open.iter().filter(|(_, each)| each.severity == severity);
             for group in groups(these) {
-                let _ = write!(text, "\n{}", group.render(alone, width));
+                let _ = write!(text, "\n{}", group.render(selected.len(), width));
             }
         }
         text
@@ -74,17 +77,18 @@ fn groups<'a>(open: impl Iterator<Item = &'a (UnitId, Diagnostic)>) -> Vec<Group
 }
 
 impl Group<'_> {
-    fn render(&self, alone: bool, width: usize) -> String {
+    fn render(&self, selected: usize, width: usize) -> String {
         let units: Vec<String> = self.units.iter().map(ToString::to_string).collect();
         let whose = match units.len() {
-            _ if alone => None,
+            _ if selected == 1 => None,
             1 => Some(format!("in {}", units[0])),
+            count if count == selected => Some(format!("in all {count} units")),
             count => Some(format!("in {count} units: {}", units.join(", "))),
         };
         lines(self.first, whose, &self.places)
             .iter()
             .fold(String::new(), |mut text, line| {
-                let _ = writeln!(text, "{}", wrap(line, width, indent(line) + 2));
+                let _ = writeln!(text, "{}", wrap(line, width, indent(line)));
                 text
             })
     }
@@ -161,14 +165,14 @@ mod tests {
             &Diagnostic::error("no credentials").with_hint("log in"),
         );
         problems.add(&unit("prod"), &check("prod/main.tf"));
-        insta::assert_snapshot!(plain(&problems.take(false, 60)), @r"
+        insta::assert_snapshot!(plain(&problems.take(&[unit("dev"), unit("prod"), unit("test")], 60)), @r"
 
         warning: Check block assertion failed
           in 2 units: dev, prod
           at dev/main.tf:12, prod/main.tf:12
           12: condition = false
           the certificate ends in 10 days, which is sooner than it
-            should be
+          should be
 
         error: no credentials
           in prod
@@ -176,13 +180,19 @@ mod tests {
         ");
         // What has been seen before a question is not told again after the apply.
         problems.add(&unit("dev"), &check("dev/main.tf"));
-        assert_eq!(problems.take(false, 60), "");
+        assert_eq!(
+            problems.take(&[unit("dev"), unit("prod"), unit("test")], 60),
+            ""
+        );
     }
 
     #[test]
     fn of_one_unit_alone_nobody_needs_its_name() {
         let mut problems = Problems::default();
         problems.add(&unit("dev"), &Diagnostic::warning("weak"));
-        assert_eq!(plain(&problems.take(true, 60)), "\nwarning: weak\n");
+        assert_eq!(
+            plain(&problems.take(&[unit("dev")], 60)),
+            "\nwarning: weak\n"
+        );
     }
 }

@@ -16,6 +16,8 @@ use crate::model::{Changes, Outcome, UnitId, UnitResult};
 const LISTED: usize = 30;
 /// So many of the slowest are named, of runs in which it matters.
 const SLOWEST: usize = 3;
+/// Of more units than this, only the folder of the logs is named.
+const LOGS: usize = 4;
 /// Units that are faster than this need no naming, in milliseconds.
 const SLOW_MS: u64 = 1_000;
 
@@ -41,16 +43,8 @@ impl Results<'_> {
         for line in [self.slowest(), self.provisional()].into_iter().flatten() {
             let _ = writeln!(text, "{}", wrap(&line, self.width, 2));
         }
-        for (unit, outcome) in self.units {
-            if let (UnitResult::Failed | UnitResult::Interrupted | UnitResult::Locked, Some(log)) =
-                (outcome.result, &outcome.log)
-            {
-                let _ = writeln!(
-                    text,
-                    "{}",
-                    wrap(&format!("log of {unit}: {log}"), self.width, 2)
-                );
-            }
+        for line in self.logs() {
+            let _ = writeln!(text, "{}", wrap(&line, self.width, 2));
         }
         for line in next(self.command, self.typed, self.units) {
             let line = format!("{BOLD}next:{BOLD:#} {line}");
@@ -214,6 +208,30 @@ impl Results<'_> {
             .map(|(ms, unit)| format!("{unit} {}", time(*ms)))
             .collect();
         Some(format!("slowest: {}", named.join(", ")))
+    }
+
+    /// Where the logs of what went wrong are.
+    fn logs(&self) -> Vec<String> {
+        let logs: Vec<(&UnitId, &str)> = self
+            .units
+            .iter()
+            .filter_map(|(unit, outcome)| match outcome.result {
+                UnitResult::Failed | UnitResult::Interrupted | UnitResult::Locked => {
+                    Some((unit, outcome.log.as_deref()?))
+                }
+                _ => None,
+            })
+            .collect();
+        match logs[..] {
+            [(_, log), ..] if logs.len() > LOGS => {
+                let folder = log.rsplit_once('/').map_or("", |(folder, _)| folder);
+                vec![format!("logs of {} units: {folder}/", logs.len())]
+            }
+            _ => logs
+                .iter()
+                .map(|(unit, log)| format!("log of {unit}: {log}"))
+                .collect(),
+        }
     }
 
     fn provisional(&self) -> Option<String> {
