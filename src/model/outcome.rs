@@ -125,6 +125,7 @@ impl Outcome {
             provisional: None,
             changes: None,
             differs: false,
+            applied: false,
             lock: None,
             diagnostics: Vec::new(),
             duration_ms: None,
@@ -178,6 +179,9 @@ pub struct Outcome {
     /// only moves resources has changes, and counts none.
     #[serde(skip)]
     pub differs: bool,
+    /// Whether `changes` is what was done; else it is what the plan would do.
+    #[serde(skip)]
+    pub applied: bool,
     /// The lock that stood in the way.
     pub lock: Option<Lock>,
     /// Errors and warnings.

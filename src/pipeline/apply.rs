@@ -165,10 +165,13 @@ async fn apply_one(approved: Approved<'_>) -> Outcome {
             match finished.lost {
                 None => record.applied(finished.changes),
                 // What the plan would change is what was done, all of it.
-                Some(lost) => record.diagnostic(
-                    Diagnostic::warning(format!("the log is not complete: {lost}"))
-                        .with_hint("make room on that disk"),
-                ),
+                Some(lost) => {
+                    record.applied(plan.saved().changes());
+                    record.diagnostic(
+                        Diagnostic::warning(format!("the log is not complete: {lost}"))
+                            .with_hint("make room on that disk"),
+                    );
+                }
             }
             for warning in finished.diagnostics {
                 record.diagnostic(warning);

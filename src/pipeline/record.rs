@@ -112,6 +112,7 @@ impl<'c> Record<'c> {
 
     /// What was really done, as Terraform counts it at the end of an apply.
     pub(super) fn applied(&mut self, changes: Changes) {
+        self.outcome.applied = true;
         self.outcome.changes = Some(changes);
     }
 

@@ -41,7 +41,19 @@ pub(super) fn next(command: &str, typed: &Typed, units: &[(UnitId, Outcome)]) ->
                 !matches!(outcome.result, UnitResult::Succeeded | UnitResult::Refused)
             })),
         );
-        return vec![format!("when that is mended: {again}")];
+        let all = |result| {
+            units
+                .iter()
+                .all(|(unit, outcome)| !stuck.contains(&unit) || outcome.result == result)
+        };
+        let when = if all(UnitResult::Interrupted) {
+            "go on"
+        } else if all(UnitResult::Locked) {
+            "when the lock is free"
+        } else {
+            "when that is mended"
+        };
+        return vec![format!("{when}: {again}")];
     }
     let changed = with(&|outcome| outcome.differs);
     match command {

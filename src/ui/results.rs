@@ -81,7 +81,8 @@ impl Results<'_> {
     }
 
     fn rows(&self, units: &[&(UnitId, Outcome)], text: &mut String) {
-        let has_changes = units.iter().any(|(_, outcome)| outcome.changes.is_some());
+        let changes = |outcome: &Outcome| self.changes_of(outcome);
+        let has_changes = units.iter().any(|(_, outcome)| changes(outcome).is_some());
         let has_time = units
             .iter()
             .any(|(_, outcome)| outcome.duration_ms.is_some());
@@ -109,8 +110,9 @@ impl Results<'_> {
                         vec![c.add, c.change, c.destroy, c.replace]
                     }
                 };
-                let cells = counts(outcome.changes.unwrap_or_default()).into_iter();
-                row.extend(cells.map(|count| match outcome.changes {
+                let changes = changes(outcome);
+                let cells = counts(changes.unwrap_or_default()).into_iter();
+                row.extend(cells.map(|count| match changes {
                     Some(_) => count.to_string(),
                     None => String::new(),
                 }));
@@ -179,9 +181,20 @@ impl Results<'_> {
         text
     }
 
+    /// What is told of a unit's changes: of an apply, what was done, and not what was only planned.
+    fn changes_of(&self, outcome: &Outcome) -> Option<Changes> {
+        let is_apply = matches!(self.command, "apply" | "destroy");
+        outcome
+            .changes
+            .filter(|_| !is_apply || outcome.applied || !outcome.differs)
+    }
+
     /// All changes together; `None`: there is nothing to count.
     fn changes(&self) -> Option<Changes> {
-        let each = self.units.iter().filter_map(|(_, outcome)| outcome.changes);
+        let each = self
+            .units
+            .iter()
+            .filter_map(|(_, outcome)| self.changes_of(outcome));
         each.reduce(|sum, more| Changes {
             add: sum.add.saturating_add(more.add),
             change: sum.change.saturating_add(more.change),
