@@ -161,7 +161,10 @@ pub(super) fn report_parse_error(
         }
         _ => {}
     }
-    let _ = parse.print();
+    let of_terraform = option_of_terraform(parse, arguments);
+    if of_terraform.is_none() {
+        let _ = parse.print();
+    }
     // Whether `--json` was meant cannot be asked of a command line that does not parse.
     let json = arguments
         .iter()
@@ -178,6 +181,9 @@ pub(super) fn report_parse_error(
         .filter_map(|argument| argument.to_str())
         .find(|argument| !argument.starts_with('-'))
         .unwrap_or_default();
+    if let Some(diagnostic) = of_terraform {
+        return report(&Error::Usage(diagnostic), command, output);
+    }
     let text = parse.render().to_string();
     let mut lines = text.lines();
     let summary = lines
@@ -195,6 +201,46 @@ pub(super) fn report_parse_error(
     document(builder, usage, output)
 }
 
+/// Somebody typed an option of Terraform's to tfw: clap would find a similar one of tfw's, which
+/// is something else.
+fn option_of_terraform(parse: &clap::Error, arguments: &[OsString]) -> Option<Diagnostic> {
+    const OPTIONS: [&str; 10] = [
+        "backend-config",
+        "lock",
+        "migrate-state",
+        "reconfigure",
+        "refresh",
+        "refresh-only",
+        "replace",
+        "target",
+        "var",
+        "var-file",
+    ];
+    if parse.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let typed = arguments.iter().filter_map(|argument| argument.to_str());
+    let typed: Vec<&str> = typed.take_while(|argument| *argument != "--").collect();
+    let option = typed.iter().find(|argument| {
+        let name = argument.trim_start_matches('-');
+        let name = name.split_once('=').map_or(name, |(name, _)| name);
+        argument.starts_with('-') && OPTIONS.contains(&name)
+    })?;
+    let command = typed.iter().skip(1).find(|word| !word.starts_with('-'))?;
+    let diagnostic = Diagnostic::error(format!(
+        "`{option}` is an option of Terraform's, not of tfw's"
+    ));
+    Some(if option.trim_start_matches('-').starts_with("var") {
+        diagnostic
+            .with_hint("values of variables stand in the manifest: `vars`, `var_files`, `inputs`")
+    } else {
+        diagnostic.with_hint(format!(
+            "`tfw exec UNIT -- {command} -{}` passes it on",
+            option.trim_start_matches('-')
+        ))
+    })
+}
+
 fn document(builder: Builder, ending: Ending, output: ui::Options) -> ExitCode {
     let report = builder.finish(ending);
     if output.document_on_stdout {
@@ -202,4 +248,30 @@ fn document(builder: Builder, ending: Ending, output: ui::Options) -> ExitCode {
         let _ = ui::print_document(&report.to_json());
     }
     report.exit_code()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn hint(line: &str) -> Option<String> {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let parse = super::super::Cli::try_parse_from(&words).expect_err("no such option");
+        option_of_terraform(&parse, &words)?.detail
+    }
+
+    #[test]
+    fn options_of_terraform_are_told_where_they_belong() {
+        assert_eq!(
+            hint("tfw plan dev -target=x.y").as_deref(),
+            Some("hint: `tfw exec UNIT -- plan -target=x.y` passes it on")
+        );
+        assert_eq!(
+            hint("tfw apply dev --var a=b").as_deref(),
+            Some("hint: values of variables stand in the manifest: `vars`, `var_files`, `inputs`")
+        );
+        assert_eq!(hint("tfw plan --al"), None);
+    }
 }

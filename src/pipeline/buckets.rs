@@ -130,7 +130,7 @@ async fn consent(records: &[&Record<'_>], missing: &[&Site<'_, '_>]) -> Result<(
     let doing = if missing.len() == 1 {
         "creating it"
     } else {
-        "creating them"
+        "creating the missing buckets"
     };
     ctx.consent
         .obtain(ctx, Matter::Tfw, &units, question, doing)

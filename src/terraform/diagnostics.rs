@@ -82,6 +82,25 @@ pub fn init_needed(diagnostics: &[Diagnostic]) -> bool {
     })
 }
 
+/// The way out in tfw's words, where Terraform's own names options that are typed to Terraform.
+pub fn hint(diagnostic: &Diagnostic) -> Option<&'static str> {
+    let hints = [
+        (
+            "No value for required variable",
+            "set it under `vars`, in a file of `var_files` or, from another unit's output, in \
+             `inputs` of the manifest",
+        ),
+        (
+            "Saved plan is stale",
+            "the state has changed since the plan was made; plan again, and review that",
+        ),
+    ];
+    let found = hints
+        .into_iter()
+        .find(|(summary, _)| diagnostic.summary.starts_with(summary));
+    found.map(|(_, hint)| hint)
+}
+
 /// Who holds the state lock that Terraform could not get. `None` also when the lock could not be
 /// taken for another reason, such as a denied request.
 pub fn lock_held(diagnostics: &[Diagnostic]) -> Option<Lock> {

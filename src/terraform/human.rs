@@ -6,6 +6,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::diagnostics::hint;
 use crate::model::{Diagnostic, Severity};
 
 /// Reads every diagnostic in `text`, with or without box and colours. `folder_shown`, the root
@@ -68,7 +69,10 @@ pub(super) fn compose(
     {
         diagnostic = diagnostic.with_detail(text);
     }
-    diagnostic
+    match hint(&diagnostic) {
+        Some(hint) => diagnostic.with_hint(hint),
+        None => diagnostic,
+    }
 }
 
 /// The path of a file that Terraform names, seen from the manifest: Terraform's is relative to the
