@@ -44,6 +44,12 @@ pub const AWS_EC2_METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 /// Set for each child, one for each of `vars` and `inputs`.
 pub const TF_VAR_PREFIX: &str = "TF_VAR_";
 
+/// Passed on to git, with `PATH`, `HOME`, `XDG_CONFIG_HOME` and `TMPDIR`: `GIT_CONFIG_COUNT` and its like, by
+/// which CI systems name the folders that git may trust.
+pub const GIT_CONFIG: &str = "GIT_CONFIG";
+/// Set for git: a look must not write into the repository.
+pub const GIT_OPTIONAL_LOCKS: &str = "GIT_OPTIONAL_LOCKS";
+
 /// Removed from each child's environment in silence: credentials and what selects them.
 pub const REMOVED_CREDENTIALS: &[&str] = &[
     "AWS_ACCESS_KEY_ID",

@@ -1,11 +1,12 @@
 //! Arguments that several commands share.
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
 
 use crate::env_vars::{EnvSnapshot, NO_COLOR};
+use crate::manifest::SelectionRequest;
 use crate::settings::Arguments;
 use crate::ui;
 
@@ -116,6 +117,42 @@ pub(super) struct SelectionArgs {
     pub(super) with_dependents: bool,
 }
 
+impl SelectionArgs {
+    /// The selection, typed in this folder.
+    pub(super) fn request(&self, working_dir: &Path) -> SelectionRequest {
+        SelectionRequest {
+            patterns: self.units.clone(),
+            all: self.all,
+            tags: self.tag.clone(),
+            exclude: self.exclude.clone(),
+            with_dependencies: self.with_dependencies,
+            with_dependents: self.with_dependents,
+            working_dir: working_dir.to_owned(),
+        }
+    }
+
+    /// The selection as words of a command line.
+    pub(super) fn typed(&self) -> Vec<String> {
+        let repeated = |flag: &str, values: &[String]| -> Vec<String> {
+            let words = values
+                .iter()
+                .flat_map(|value| [flag.to_owned(), value.clone()]);
+            words.collect()
+        };
+        let flags = [
+            (self.all, "--all"),
+            (self.with_dependencies, "--with-dependencies"),
+            (self.with_dependents, "--with-dependents"),
+        ];
+        let given = flags.into_iter().filter(|(given, _)| *given);
+        let mut words = self.units.clone();
+        words.extend(given.map(|(_, flag)| flag.to_owned()));
+        words.extend(repeated("--tag", &self.tag));
+        words.extend(repeated("--exclude", &self.exclude));
+        words
+    }
+}
+
 /// What a person agrees to beforehand.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Consent")]
@@ -141,4 +178,24 @@ pub(super) struct RunArgs {
     /// What runs already is not stopped. Without it, only what depends on the unit is skipped.
     #[arg(long)]
     pub(super) fail_fast: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selection_is_told_as_it_could_be_typed() {
+        let selection = SelectionArgs {
+            units: vec!["dev".to_owned(), "prod/*".to_owned()],
+            tag: vec!["eu".to_owned()],
+            exclude: vec!["prod/eks".to_owned()],
+            with_dependencies: true,
+            ..SelectionArgs::default()
+        };
+        assert_eq!(
+            selection.typed().join(" "),
+            "dev prod/* --with-dependencies --tag eu --exclude prod/eks"
+        );
+    }
 }

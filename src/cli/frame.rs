@@ -3,21 +3,23 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::args::{ConsentArgs, GlobalArgs, SelectionArgs};
+use super::bundle;
 use super::error::Error;
 use crate::aws::Aws;
 use crate::credentials::Sessions;
 use crate::env_vars::EnvSnapshot;
 use crate::events::{self, Event, Events, Typed};
 use crate::journal::{Run, TfwFolder};
-use crate::manifest::{SelectedUnit, SelectionRequest};
+use crate::manifest::SelectedUnit;
 use crate::model::{Diagnostic, Outcome, Project, UnitId, describe_io};
-use crate::pipeline::{Consent, Context};
+use crate::pipeline::{Bundle, Consent, Context};
 use crate::process::Signals;
 use crate::report::{Builder, Ending, ExitCode};
 use crate::settings::{self, Settings};
@@ -50,6 +52,10 @@ pub(super) struct Frame<'a> {
     pub(super) single_unit: bool,
     /// The command starts no Terraform, and works where none is installed.
     pub(super) without_terraform: bool,
+    /// The folder that a bundle is written into.
+    pub(super) out: Option<&'a Path>,
+    /// The units are those of a bundle.
+    pub(super) bundle: Option<&'a Bundle>,
     /// Stdout belongs to what was asked for (outputs, a child), so people's output goes to stderr
     /// and is no more than is needed.
     pub(super) yields_stdout: bool,
@@ -64,6 +70,8 @@ pub(super) struct Done {
     pub(super) text: Option<String>,
     /// The exit code of a child that decides tfw's.
     pub(super) child: Option<u8>,
+    /// Something beside the units went wrong, and has been told.
+    pub(super) failed: bool,
 }
 
 impl<'a> Frame<'a> {
@@ -87,6 +95,8 @@ impl<'a> Frame<'a> {
             spares_protected: false,
             single_unit: false,
             without_terraform: false,
+            out: None,
+            bundle: None,
             yields_stdout: false,
         }
     }
@@ -212,11 +222,12 @@ impl<'a> Frame<'a> {
                     diagnostic: warning.with_hint(format!("unset `{name}`")),
                 });
             }
+            let why = match self.bundle {
+                Some(_) => "it is not in the bundle",
+                None => "it is protected and was not named literally",
+            };
             for unit in spared {
-                ctx.events.note(
-                    None,
-                    format!("left out `{unit}`: it is protected and was not named literally"),
-                );
+                ctx.events.note(None, format!("left out `{unit}`: {why}"));
             }
             let done = work(ctx).await;
             ctx.events.emit(Event::RunEnded);
@@ -231,6 +242,7 @@ impl<'a> Frame<'a> {
             signal: ctx.signals.exit_code(),
             detailed_exit_code: self.detailed_exit_code,
             child: done.child,
+            failed: done.failed,
             ..Ending::default()
         });
         console.end(self.yields_stdout);
@@ -251,20 +263,6 @@ impl<'a> Frame<'a> {
 
     /// What was typed, for the command that comes next.
     fn typed(&self) -> Typed {
-        let asked = &self.selection;
-        let mut selection = asked.units.clone();
-        for (is_set, flag) in [
-            (asked.all, "--all"),
-            (asked.with_dependencies, "--with-dependencies"),
-            (asked.with_dependents, "--with-dependents"),
-        ] {
-            selection.extend(is_set.then(|| flag.to_owned()));
-        }
-        for (flag, values) in [("--tag", &asked.tag), ("--exclude", &asked.exclude)] {
-            for value in values {
-                selection.extend([flag.to_owned(), value.clone()]);
-            }
-        }
         let mut options = Vec::new();
         if let Some(manifest) = &self.global.manifest {
             options.extend(["--manifest".to_owned(), manifest.display().to_string()]);
@@ -272,25 +270,24 @@ impl<'a> Frame<'a> {
         if let Some(terraform) = &self.global.terraform {
             options.extend(["--terraform".to_owned(), terraform.clone()]);
         }
+        if let Some(bundle) = self.bundle {
+            options.extend(["--from".to_owned(), bundle.folder().display().to_string()]);
+        }
+        let out = self.out.map(|folder| folder.display().to_string());
         Typed {
             options: shell_words(&options),
-            selection: shell_words(&selection),
-            bundle: None,
+            selection: shell_words(&self.selection.typed()),
+            bundle: out.map(|folder| shell_words(&[folder])),
         }
     }
 
-    /// The selected units, and those that `destroy` leaves out.
+    /// The selected units, and those that `destroy` and `apply --from` leave out.
     fn select(&self, settings: &Settings) -> Result<(Vec<usize>, Vec<UnitId>), Error> {
-        let asked = &self.selection;
-        let selected = settings.select(&SelectionRequest {
-            patterns: asked.units.clone(),
-            all: asked.all,
-            tags: asked.tag.clone(),
-            exclude: asked.exclude.clone(),
-            with_dependencies: asked.with_dependencies,
-            with_dependents: asked.with_dependents,
-            working_dir: settings.working_dir.clone(),
-        })?;
+        let request = self.selection.request(&settings.working_dir);
+        if let Some(bundle) = self.bundle {
+            return bundle::select(settings, bundle, request);
+        }
+        let selected = settings.select(&request)?;
         let units = &settings.project().units;
         if self.single_unit && selected.units.len() > 1 {
             let names: Vec<String> = selected

@@ -40,7 +40,7 @@ pub(super) fn run(
         Done {
             document: Some(document(&outputs)),
             text: Some(text(&outputs)),
-            child: None,
+            ..Done::default()
         }
     })
 }

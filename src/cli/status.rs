@@ -50,7 +50,7 @@ pub(super) fn run(
                 Timestamp::now(),
                 global.output(environment),
             )),
-            child: None,
+            ..Done::default()
         }
     })
 }

@@ -93,6 +93,13 @@ pub enum Event {
         /// The upstream unit.
         because: UnitId,
     },
+    /// The plan of a unit is in a bundle.
+    Bundled {
+        /// The unit.
+        unit: UnitId,
+        /// Its plan in the bundle, as reports print it; `None`: it has no changes.
+        plan_file: Option<String>,
+    },
     /// A signal asked the run to end: what tfw does about it.
     Interrupted {
         /// One line for people.

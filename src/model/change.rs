@@ -1,10 +1,10 @@
 //! What a plan changes: counted, and resource by resource for review.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a plan would change, counted as Terraform counts: a replacement is an `add` and a
 /// `destroy`, and `replace` says how many of these there are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
     /// Resources to create.
     pub add: u32,

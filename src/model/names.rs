@@ -205,7 +205,8 @@ impl Region {
 }
 
 /// What one Terraform process works on: `dev`, or `dev/network` in an environment with stacks.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct UnitId {
     /// The environment.
     pub environment: EnvironmentName,
@@ -244,6 +245,13 @@ impl FromStr for UnitId {
             environment: environment.parse()?,
             stack,
         })
+    }
+}
+
+impl TryFrom<String> for UnitId {
+    type Error = InvalidName;
+    fn try_from(value: String) -> Result<Self, InvalidName> {
+        value.parse()
     }
 }
 

@@ -11,7 +11,8 @@ use super::approval::{self, Approved, Doing};
 use super::failure::Failure;
 use super::guards;
 use super::order;
-use super::plan::{PlanMode, Planned, discard, plan_unit};
+use super::plan::{Planned, discard};
+use super::plans::Plans;
 use super::preflight::{self, Checked, Intent};
 use super::record::Record;
 use super::schedule::{self, Plan, Step, verdict};
@@ -33,6 +34,7 @@ pub async fn apply(ctx: &Context) {
         units,
         &order::plan(ctx, OrderMode::Apply),
         Doing::Apply,
+        Plans::Made(Doing::Apply),
     )
     .await;
 }
@@ -45,18 +47,26 @@ pub async fn destroy(ctx: &Context) {
         units,
         &order::plan(ctx, OrderMode::Destroy),
         Doing::Destroy,
+        Plans::Made(Doing::Destroy),
     )
     .await;
 }
 
-async fn carry_out<'c>(ctx: &'c Context, units: Vec<Checked<'c>>, plan: &Plan, doing: Doing) {
+/// Brings units to their plans, and those to their end.
+pub(super) async fn carry_out<'c>(
+    ctx: &'c Context,
+    units: Vec<Checked<'c>>,
+    plan: &Plan,
+    doing: Doing,
+    plans: Plans<'_>,
+) {
     let answered =
         ctx.consent.auto_approve && ctx.units().all(|unit| ctx.consent.covers_protection(unit));
     if answered {
         // Nobody is asked: each unit goes on as soon as its dependencies are done.
         let units = units.into_iter().map(Some).collect();
         let scheduled = schedule::run(ctx, plan, units, async |work| {
-            let outcome = match plan_unit(*work, PlanMode::of(doing)).await {
+            let outcome = match plans.of(*work).await {
                 Ok(planned) if !planned.plan.has_changes() => planned.end_without_changes(),
                 Ok(planned) => match approval::approve(ctx, vec![planned], doing).await {
                     Ok(approved) => one(apply_approved(ctx, approved).await),
@@ -75,7 +85,7 @@ async fn carry_out<'c>(ctx: &'c Context, units: Vec<Checked<'c>>, plan: &Plan, d
         .await;
         schedule::outcomes(scheduled);
     } else {
-        waves::run(ctx, plan, units, doing).await;
+        waves::run(ctx, plan, units, doing, plans).await;
     }
 }
 

@@ -8,12 +8,14 @@
 //! - [`preflight`] is what can be refused before anything runs, for all units at once: the guards
 //!   on disk, the accounts, the backends.
 //! - [`schedule`] runs units in order and turns what never ran into outcomes.
+//! - [`bundle`] keeps plans for review, and takes them up again.
 //! - `init`, `plan`, `apply`, `drift`, `validate`, `output`, `status`, `exec` are the commands.
 
 mod apply;
 mod approval;
 mod backend;
 mod buckets;
+mod bundle;
 mod consent;
 mod context;
 mod dependents;
@@ -27,10 +29,13 @@ mod inputs;
 mod order;
 mod output;
 mod plan;
+mod plans;
 mod plugin_cache;
 mod preflight;
+mod provisional;
 mod record;
 mod retry;
+mod review;
 mod schedule;
 mod states;
 mod status;
@@ -40,6 +45,7 @@ mod waves;
 
 pub use apply::{apply, destroy};
 pub use backend::SafeBackend;
+pub use bundle::{Bundle, BundleError, Draft, apply_bundle, plan_bundle};
 pub use consent::Consent;
 pub use context::Context;
 pub use drift::drift;

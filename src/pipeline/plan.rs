@@ -10,25 +10,29 @@ use super::Context;
 use super::Initialised;
 use super::SafeBackend;
 use super::approval::Doing;
+use super::bundle::AdoptedPlan;
 use super::failure::Failure;
 use super::initialise::{initialise, run_init};
 use super::inputs::{self, Missing};
 use super::order;
 use super::preflight::{self, Intent, Work};
+use super::provisional;
 use super::record::Record;
 use super::retry::Tries;
+use super::review::{self, Review};
 use super::schedule::{self, Step};
 use super::terraform_step::{Call, Finished, Variables};
 use crate::events::{Event, Phase};
 use crate::journal::{JournalError, Step as JournalStep, StepState, remove_if_there};
-use crate::manifest::{Direction, Graph, OrderMode};
-use crate::model::{Changes, Diagnostic, Outcome, ResourceChange, UnitResult};
+use crate::manifest::OrderMode;
+use crate::model::{Changes, Diagnostic, Outcome, UnitResult};
 use crate::process::Status;
 use crate::root_module::RootModule;
 use crate::runner::Verdict;
-use crate::terraform::{PlanDocument, command, diagnostics};
+use crate::terraform::{command, diagnostics};
 
-/// A plan on disk, and what is in it. Only [`plan_unit`] makes it.
+/// A plan on disk, and what is in it. Only [`plan_unit`] makes it, and [`take_over`] of one that a
+/// bundle holds.
 #[derive(Debug)]
 pub struct SavedPlan {
     path: PathBuf,
@@ -94,6 +98,8 @@ impl Planned<'_, SavedPlan> {
 pub(super) enum PlanMode {
     /// To be looked at.
     Plan,
+    /// To be looked at, and kept for an apply.
+    Bundle,
     /// To be applied.
     Apply,
     /// To be applied, and to destroy.
@@ -112,14 +118,14 @@ impl PlanMode {
 
     fn missing(self) -> Missing {
         match self {
-            Self::Plan => Missing::Skip,
+            Self::Plan | Self::Bundle => Missing::Skip,
             Self::Apply | Self::Destroy | Self::Drift => Missing::Fail,
         }
     }
 
     fn of_terraform(self) -> command::PlanMode {
         match self {
-            Self::Plan | Self::Apply => command::PlanMode::Normal,
+            Self::Plan | Self::Bundle | Self::Apply => command::PlanMode::Normal,
             Self::Destroy => command::PlanMode::Destroy,
             Self::Drift => command::PlanMode::RefreshOnly,
         }
@@ -128,12 +134,31 @@ impl PlanMode {
 
 /// `tfw plan`.
 pub async fn plan(ctx: &Context) {
+    plan_all(ctx, PlanMode::Plan, |_| ()).await;
+}
+
+/// What came of planning the selected units, in their order.
+pub(super) struct AllPlanned {
+    pub(super) outcomes: Vec<Option<Outcome>>,
+    /// For a provisional plan the index of the upstream unit whose changes make it so.
+    pub(super) provisional: Vec<Option<usize>>,
+}
+
+/// Plans the selected units; gives `each` every plan as soon as it is made.
+pub(super) async fn plan_all(
+    ctx: &Context,
+    mode: PlanMode,
+    each: impl Fn(&Planned<'_, SavedPlan>),
+) -> AllPlanned {
     let units = preflight::run(ctx, Intent::Plan).await;
     let schedule = order::plan(ctx, OrderMode::InputsOnly);
     let units = units.into_iter().map(Some).collect();
     let scheduled = schedule::run(ctx, &schedule, units, async |work| {
-        let outcome = match plan_unit(*work, PlanMode::Plan).await {
-            Ok(planned) => planned.record.finish(Ok(())),
+        let outcome = match plan_unit(*work, mode).await {
+            Ok(planned) => {
+                each(&planned);
+                planned.record.finish(Ok(()))
+            }
             Err(outcome) => outcome,
         };
         // A unit that was skipped for want of an output holds nobody up: what is downstream finds
@@ -148,37 +173,11 @@ pub async fn plan(ctx: &Context) {
         }
     })
     .await;
-    tell_provisional(ctx, &schedule::outcomes(scheduled));
-}
-
-/// A plan whose upstream has changes that are not applied yet may be another one after that.
-fn tell_provisional(ctx: &Context, outcomes: &[Option<Outcome>]) {
-    let units = &ctx.project.units;
-    let changing: Vec<usize> = ctx
-        .selected
-        .iter()
-        .zip(outcomes)
-        .filter(|(_, outcome)| outcome.as_ref().is_some_and(|outcome| outcome.differs))
-        .map(|(&index, _)| index)
-        .collect();
-    let planned = ctx.selected.iter().zip(outcomes).filter(|(_, outcome)| {
-        outcome
-            .as_ref()
-            .is_some_and(|outcome| outcome.result == UnitResult::Succeeded)
-    });
-    let graph = Graph::new(&ctx.project);
-    let downstream = graph.closure(&changing, Direction::Downstream);
-    for (&index, _) in planned.filter(|(index, _)| downstream[**index]) {
-        let upstream = graph.closure(&[index], Direction::Upstream);
-        let because = changing
-            .iter()
-            .find(|&&other| other != index && upstream[other]);
-        if let Some(&because) = because {
-            ctx.events.emit(Event::Provisional {
-                unit: units[index].id.clone(),
-                because: units[because].id.clone(),
-            });
-        }
+    let outcomes = schedule::outcomes(scheduled);
+    let provisional = provisional::tell(ctx, &outcomes);
+    AllPlanned {
+        outcomes,
+        provisional,
     }
 }
 
@@ -197,7 +196,7 @@ pub(super) async fn plan_unit(
         let path = record.ctx.run.plan_file(&record.unit.id)?;
         let (site, variables, finished) =
             run_terraform(&mut record, &module, backend, &path, mode).await?;
-        let plan = saved(&mut record, &site, &variables, finished, path).await?;
+        let plan = saved(&mut record, &site, &variables, finished, path, mode).await?;
         Ok((site, variables, plan))
     }
     .await;
@@ -228,7 +227,7 @@ pub(super) async fn run_terraform(
     let mut site = initialise(record, module, backend.clone()).await?;
     record.phase(match mode {
         PlanMode::Drift => Phase::Drift,
-        PlanMode::Plan | PlanMode::Apply | PlanMode::Destroy => Phase::Plan,
+        PlanMode::Plan | PlanMode::Bundle | PlanMode::Apply | PlanMode::Destroy => Phase::Plan,
     });
     let mut finished = run_plan(record, &site, &variables, path, mode).await?;
     if diagnostics::init_needed(&finished.diagnostics) {
@@ -283,6 +282,7 @@ async fn saved(
     variables: &Variables,
     finished: Finished,
     path: PathBuf,
+    mode: PlanMode,
 ) -> Result<SavedPlan, Failure> {
     if !is_plan(finished.status) {
         return Err(finished.failure("terraform plan"));
@@ -298,13 +298,28 @@ async fn saved(
     let review = if differs {
         complete(record, &path)?;
         make_private(&path)?;
-        review(record, site, variables, &path).await?
+        Some(review::of(record, site, variables, &path).await?)
     } else {
-        remove_if_there(&path)?;
-        Review::default()
+        // A bundle wants to know which state it is that needs no change.
+        if mode != PlanMode::Bundle {
+            remove_if_there(&path)?;
+        }
+        None
     };
+    Ok(announce(record, path, changes, review))
+}
+
+/// Tells what a plan would change; no review: nothing.
+fn announce(
+    record: &mut Record<'_>,
+    path: PathBuf,
+    changes: Changes,
+    review: Option<Review>,
+) -> SavedPlan {
+    let differs = review.is_some();
     let plan_file = differs.then(|| record.ctx.shown(&path));
     record.planned(changes, differs, plan_file);
+    let review = review.unwrap_or_default();
     record.ctx.events.emit(Event::Planned {
         unit: record.unit.id.clone(),
         changes,
@@ -312,11 +327,33 @@ async fn saved(
         outputs: review.outputs,
         text: review.text,
     });
-    Ok(SavedPlan {
+    SavedPlan {
         path,
         changes,
         differs,
-    })
+    }
+}
+
+/// Shows a plan that was made before.
+pub(super) async fn take_over(
+    record: &mut Record<'_>,
+    site: &Initialised,
+    variables: &Variables,
+    plan: AdoptedPlan,
+) -> Result<SavedPlan, Failure> {
+    let path = plan.into_path();
+    // Counted again: what a bundle says of its plans is not what is applied.
+    let review = review::of(record, site, variables, &path).await?;
+    let changes = match review.changes {
+        Some(changes) => changes,
+        None => review::describe(record, site, &path).await?.changes(),
+    };
+    Ok(announce(record, path, changes, Some(review)))
+}
+
+/// Shows that a plan which was made before has nothing to apply.
+pub(super) fn take_over_none(record: &mut Record<'_>) {
+    announce(record, PathBuf::new(), Changes::default(), None);
 }
 
 /// Terraform makes the plan readable for all that get into its folder, which is the owner alone.
@@ -347,57 +384,6 @@ pub(super) fn complete(record: &Record<'_>, path: &Path) -> Result<(), Failure> 
         ))
         .with_hint("check the free space of that disk, then run again"),
     ))
-}
-
-/// What a person reviews.
-#[derive(Default)]
-struct Review {
-    resources: Vec<ResourceChange>,
-    outputs: Vec<String>,
-    text: Option<String>,
-}
-
-/// What a person reviews: each resource, attribute by attribute, so that units can be compared; of
-/// one unit alone, Terraform's own words. What Terraform says here goes into no file.
-async fn review(
-    record: &mut Record<'_>,
-    site: &Initialised,
-    variables: &Variables,
-    path: &Path,
-) -> Result<Review, Failure> {
-    // Terraform does not know that a sensitive output of another unit is one.
-    if record.ctx.selected.len() == 1 && variables.secrets().is_empty() {
-        let call = Call::new(command::show_for_people(path)).private();
-        let finished = site.terraform(record, call, &Variables::default()).await?;
-        let finished = finished.succeeded("terraform show")?;
-        let text = String::from_utf8_lossy(finished.private_output()).into_owned();
-        return Ok(Review {
-            text: Some(text),
-            ..Review::default()
-        });
-    }
-    let document = describe(record, site, path).await?;
-    Ok(Review {
-        resources: document.resources(variables.secrets()),
-        outputs: document.outputs(),
-        text: None,
-    })
-}
-
-/// What is in a saved plan. The document holds secrets in plain text, so it goes into no file.
-pub(super) async fn describe(
-    record: &mut Record<'_>,
-    site: &Initialised,
-    path: &Path,
-) -> Result<PlanDocument, Failure> {
-    let call = Call::new(command::show(path)).private();
-    let finished = site.terraform(record, call, &Variables::default()).await?;
-    let finished = finished.succeeded("terraform show")?;
-    PlanDocument::parse(finished.private_output()).map_err(|error| {
-        Failure::failed(Diagnostic::error(format!(
-            "`terraform show -json`: {error}"
-        )))
-    })
 }
 
 /// Removes a plan that has been applied, or never can be.

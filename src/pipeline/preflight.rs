@@ -26,6 +26,8 @@ pub(super) enum Intent {
     Drift,
     /// `apply`.
     Apply,
+    /// `apply --from`: what is absent now was there when the plan was made.
+    ApplyReviewed,
     /// `destroy`.
     Destroy,
     /// `exec` of a subcommand that may write.
@@ -39,12 +41,16 @@ impl Intent {
         match self {
             Self::Init => Absent::CreateAndInspect,
             Self::Plan | Self::Apply | Self::Destroy => Absent::Create,
-            Self::Drift | Self::ExecWrite | Self::ExecRead => Absent::Fail,
+            Self::Drift | Self::ApplyReviewed | Self::ExecWrite | Self::ExecRead => Absent::Fail,
         }
     }
 
     fn writes(self) -> bool {
-        matches!(self, Self::Apply | Self::Destroy | Self::ExecWrite)
+        self.applies() || self == Self::ExecWrite
+    }
+
+    fn applies(self) -> bool {
+        matches!(self, Self::Apply | Self::ApplyReviewed | Self::Destroy)
     }
 }
 
@@ -70,16 +76,29 @@ pub(super) enum Checked<'c> {
 
 /// Guards, accounts and backends of all selected units; the answers stand in their order.
 pub(super) async fn run(ctx: &Context, intent: Intent) -> Vec<Checked<'_>> {
+    run_after(ctx, intent, async || Vec::new()).await
+}
+
+/// As [`run`], after a check of all units at once: its verdicts stand in their order.
+pub(super) async fn run_after(
+    ctx: &Context,
+    intent: Intent,
+    check: impl AsyncFnOnce() -> Vec<Result<(), Failure>>,
+) -> Vec<Checked<'_>> {
     let mut desks: Vec<Desk<'_>> = ctx
         .units()
         .map(|unit| Desk::new(ctx, unit, intent))
         .collect();
+    // Also where a guard has refused one: whoever mends that shall know of the rest.
+    for (desk, verdict) in desks.iter_mut().zip(check().await) {
+        desk.failure = desk.failure.take().or(verdict.err());
+    }
     if intent == Intent::Destroy && !refused(&desks) {
         for (desk, verdict) in desks.iter_mut().zip(dependents::check(ctx).await) {
             desk.failure = desk.failure.take().or(verdict.err());
         }
     }
-    if intent == Intent::Apply && !refused(&desks) {
+    if matches!(intent, Intent::Apply | Intent::ApplyReviewed) && !refused(&desks) {
         new_states(ctx, &mut desks).await;
     }
     // Last, since it creates what is absent: a run that is refused changes nothing.
@@ -123,7 +142,7 @@ impl<'c> Desk<'c> {
             if intent.writes() {
                 ctx.consent.can_answer(unit, "writing")?;
             }
-            if matches!(intent, Intent::Apply | Intent::Destroy) {
+            if intent.applies() {
                 guards::errored_state(ctx, unit)?;
             }
             Ok(module)

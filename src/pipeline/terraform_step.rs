@@ -77,6 +77,13 @@ impl Variables {
         }
     }
 
+    /// Names and values, as the child gets them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// What no review may show.
     pub(super) fn secrets(&self) -> &[String] {
         &self.secrets

@@ -10,7 +10,8 @@ use super::apply::apply_approved;
 use super::approval::{self, Doing};
 use super::failure::Failure;
 use super::order;
-use super::plan::{PlanMode, Planned, plan_unit};
+use super::plan::Planned;
+use super::plans::Plans;
 use super::preflight::Checked;
 use super::schedule::{self, Plan, Scheduled, Step, end_unrun, verdict};
 use crate::model::{EnvironmentName, Outcome, UnitResult};
@@ -36,9 +37,10 @@ enum Readiness {
 }
 
 /// All units of an apply or destroy, some settled, some not.
-struct Waves<'c> {
+struct Waves<'c, 'p> {
     ctx: &'c Context,
     doing: Doing,
+    plans: Plans<'p>,
     upstreams: Vec<Vec<usize>>,
     waiting: Vec<Option<Checked<'c>>>,
     outcomes: Vec<Option<Outcome>>,
@@ -50,11 +52,13 @@ pub(super) async fn run<'c>(
     plan: &Plan,
     units: Vec<Checked<'c>>,
     doing: Doing,
+    plans: Plans<'_>,
 ) -> Vec<Outcome> {
     let count = units.len();
     let mut waves = Waves {
         ctx,
         doing,
+        plans,
         upstreams: order::upstreams(plan, count),
         waiting: units.into_iter().map(Some).collect(),
         outcomes: vec![None; count],
@@ -69,7 +73,7 @@ pub(super) async fn run<'c>(
     waves.close()
 }
 
-impl<'c> Waves<'c> {
+impl<'c> Waves<'c, '_> {
     /// Units that ended in the preflight are settled from the start.
     fn settle_ended(&mut self) {
         for (waiting, outcome) in self.waiting.iter_mut().zip(&mut self.outcomes) {
@@ -155,9 +159,8 @@ impl<'c> Waves<'c> {
                 })
                 .collect()
         };
-        let mode = PlanMode::of(self.doing);
         let reviewed = schedule::run(self.ctx, &plan, units, async |work| {
-            match plan_unit(*work, mode).await {
+            match self.plans.of(*work).await {
                 Ok(planned) if planned.plan.has_changes() => Step {
                     verdict: Verdict::NotDone,
                     value: Review::Open(Box::new(planned)),

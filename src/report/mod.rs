@@ -100,6 +100,11 @@ impl Builder {
                     outcome.provisional = Some(true);
                 }
             }
+            Event::Bundled { unit, plan_file } => {
+                if let Some(outcome) = self.entry(unit) {
+                    outcome.plan_file.clone_from(plan_file);
+                }
+            }
             _ => {}
         }
     }

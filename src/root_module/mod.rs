@@ -145,6 +145,19 @@ impl RootModule {
         Ok(module)
     }
 
+    /// The configuration files of this module and of the local modules below it.
+    ///
+    /// # Errors
+    /// A folder cannot be listed.
+    pub fn sources(&self) -> Result<Vec<PathBuf>, ReadError> {
+        let mut sources = Vec::new();
+        for folder in std::iter::once(self.folder.clone()).chain(self.local_modules()) {
+            let files = files::configuration(&folder)?;
+            sources.extend(files.into_iter().map(|file| file.path));
+        }
+        Ok(sources)
+    }
+
     /// Whether a folder holds any configuration, without reading it.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::model::describe_io;
 
 /// The name of the file, in a root module's folder.
-pub(super) const LOCK_FILE: &str = ".terraform.lock.hcl";
+pub const LOCK_FILE: &str = ".terraform.lock.hcl";
 
 /// A root module's dependency lock file.
 #[derive(Debug, Clone, PartialEq, Eq)]

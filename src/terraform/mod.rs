@@ -16,6 +16,7 @@ mod human;
 mod lock_file;
 mod plan_document;
 mod recorded;
+mod saved_plan;
 mod version;
 
 use std::path::Path;
@@ -33,9 +34,10 @@ pub use environment::{
 };
 pub use events::{Collected, Fact, OutputReader, parse_validation};
 pub use human::parse_human;
-pub use lock_file::{LockFile, LockFileError};
+pub use lock_file::{LOCK_FILE, LockFile, LockFileError};
 pub use plan_document::{PlanDocument, PlanDocumentError};
 pub use recorded::{Difference, Recorded, RecordedError};
+pub use saved_plan::{NotAPlan, StateMark, state_of_plan};
 pub use version::VersionError;
 
 /// A binary whose version is one that may be used. Only [`Terraform::check`] makes it.
@@ -107,6 +109,16 @@ impl Terraform {
     /// The program.
     pub fn path(&self) -> &Path {
         &self.binary.path
+    }
+
+    /// `Terraform` or `OpenTofu`.
+    pub fn name(&self) -> &'static str {
+        self.binary.flavour.name()
+    }
+
+    /// Its version.
+    pub fn version(&self) -> &Version {
+        &self.version
     }
 
     /// Tells one binary from another: what it made may not suit the other.

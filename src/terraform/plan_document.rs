@@ -11,7 +11,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::attributes::{Trees, changes, holds_true};
-use crate::model::{AttributeChange, ResourceChange};
+use crate::model::{AttributeChange, Changes, ResourceChange};
 
 /// The parts of a plan that a review needs.
 #[derive(Deserialize)]
@@ -112,6 +112,24 @@ impl PlanDocument {
         changes
             .filter_map(|change| change.reviewed(secrets))
             .collect()
+    }
+
+    /// How much the plan changes, counted as Terraform counts.
+    pub fn changes(&self) -> Changes {
+        let mut changes = Changes {
+            outputs: u32::try_from(self.outputs().len()).unwrap_or(u32::MAX),
+            ..Changes::default()
+        };
+        for Resource { change, .. } in &self.resource_changes {
+            let has = |action: &str| u32::from(change.actions.iter().any(|each| each == action));
+            let (create, delete) = (has("create"), has("delete"));
+            changes.add += create;
+            changes.change += has("update");
+            changes.destroy += delete;
+            changes.replace += create * delete;
+            changes.import += u32::from(change.importing.is_some());
+        }
+        changes
     }
 
     /// Root outputs that the plan changes: `+ name`, `~ name`, `- name`. Never a value.
@@ -340,6 +358,20 @@ mod tests {
         assert!(!told.contains("hunter"), "{told}");
         assert_eq!(plan.drifted_outputs(), ["~ tag"]);
         assert!(plan.resources(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_replacement_counts_as_terraform_counts_it() {
+        let plan = PlanDocument::parse(PLAN.as_bytes()).expect("a plan");
+        let counted = Changes {
+            add: 2,
+            change: 1,
+            destroy: 2,
+            replace: 1,
+            import: 1,
+            outputs: 3,
+        };
+        assert_eq!(plan.changes(), counted);
     }
 
     #[test]

@@ -89,6 +89,7 @@ impl Lines {
             Event::Detail { .. }
             | Event::Diagnostic { .. }
             | Event::Planned { .. }
+            | Event::Bundled { .. }
             | Event::Provisional { .. }
             | Event::Waits { .. }
             | Event::Ask(_)

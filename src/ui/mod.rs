@@ -58,6 +58,8 @@ pub struct Console {
     begun: Instant,
     command: &'static str,
     typed: Typed,
+    /// There is a bundle, and not only a folder for it.
+    bundled: bool,
     selected: Vec<UnitId>,
     outcomes: HashMap<UnitId, Outcome>,
     provisional: Vec<(UnitId, UnitId)>,
@@ -100,6 +102,7 @@ impl Console {
             begun: Instant::now(),
             command: "",
             typed: Typed::default(),
+            bundled: false,
             selected: Vec::new(),
             outcomes: HashMap::new(),
             provisional: Vec::new(),
@@ -181,6 +184,7 @@ impl Console {
                 unit: Some(unit),
                 diagnostic,
             } => self.problems.add(&unit, &diagnostic),
+            Event::Bundled { .. } => self.bundled = true,
             Event::Provisional { unit, because } => self.provisional.push((unit, because)),
             Event::UnitFinished { unit, outcome } => {
                 self.outcomes.insert(unit, *outcome);
@@ -262,6 +266,8 @@ impl Console {
             .into_iter()
             .filter_map(|unit| outcomes.remove(&unit).map(|outcome| (unit, outcome)))
             .collect();
+        // A folder without a document is nothing to apply.
+        self.typed.bundle = self.typed.bundle.take().filter(|_| self.bundled);
         let results = results::Results {
             command: self.command,
             typed: &self.typed,

@@ -18,6 +18,7 @@ mod disks;
 mod environment;
 mod faults;
 pub(crate) mod fixtures;
+mod git;
 mod http;
 mod http_state;
 mod mirror;
