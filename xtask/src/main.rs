@@ -1,6 +1,6 @@
-//! Developer tools of tfw. `cargo xtask test` runs every test and `cargo xtask demo` shows tfw at
-//! work; both need Rust, Python 3 with pip and Terraform (or OpenTofu), and fetch the rest
-//! themselves, pinned, into a private folder.
+//! Developer tools of tfw. `cargo xtask test` runs every test, `cargo xtask demo` shows tfw at work
+//! and `cargo xtask bench` what it costs; they need Rust, Python 3 with pip and Terraform (or
+//! OpenTofu), and fetch the rest themselves, pinned, into a private folder.
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,6 +9,7 @@
     reason = "tfw's rules about rooms; this program is not part of it"
 )]
 
+mod bench;
 mod demo;
 mod docs;
 mod emulator;
@@ -16,6 +17,7 @@ mod provider;
 mod test;
 mod tools;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -36,6 +38,17 @@ enum Command {
     Demo,
     /// Writes the pages in `docs/` that are generated: the command and the manifest reference
     Docs,
+    /// Measures what tfw costs beside Terraform typed by hand; a quiet machine is needed
+    Bench(bench::Options),
+    /// Runs a program, for `bench`, and writes what it cost into a file
+    #[command(name = bench::SUBCOMMAND, hide = true)]
+    Measured {
+        /// Where to
+        result: PathBuf,
+        /// The program and its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<OsString>,
+    },
     /// Fetches the tools that check sources (typos, cargo-deny) and prints the folder they are in
     Checkers,
 }
@@ -45,6 +58,10 @@ fn main() -> ExitCode {
         Command::Test { filters } => test::run(&filters),
         Command::Demo => demo::run().map(|()| ExitCode::SUCCESS),
         Command::Docs => docs::run(),
+        Command::Bench(options) => bench::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Measured { result, command } => {
+            bench::measured(&result, &command).map(|()| ExitCode::SUCCESS)
+        }
         Command::Checkers => tools::Tools::locate().and_then(|tools| {
             println!("{}", tools.checkers()?.display());
             Ok(ExitCode::SUCCESS)
