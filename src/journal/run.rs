@@ -46,6 +46,16 @@ pub enum Step {
     Exec,
 }
 
+impl Step {
+    /// Whether it changes what outlives this machine, and not merely what can be made again.
+    fn changes_the_world(self) -> bool {
+        match self {
+            Self::CreateBucket | Self::Apply | Self::Exec => true,
+            Self::Init | Self::Plan => false,
+        }
+    }
+}
+
 /// How far a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,6 +92,7 @@ impl Run {
             .into_owned();
         run.append(
             &json!({ "event": "begun", "command": command, "pid": std::process::id(), "host": host }),
+            true,
         )?;
         run.prune();
         Ok(run)
@@ -122,7 +133,8 @@ impl Run {
         Ok(folder.join(format!("{}.tfplan", unit.file_stem())))
     }
 
-    /// Writes a step of a unit into the journal, on disk before this returns.
+    /// Writes a step of a unit into the journal. One that changes the world is on disk before this
+    /// returns; of any other a power failure may take the entry, and tfw's own death may not.
     ///
     /// # Errors
     /// The journal cannot be written; then the step must not begin.
@@ -133,9 +145,12 @@ impl Run {
         state: StepState,
         detail: &Value,
     ) -> Result<(), JournalError> {
-        self.append(&json!({
-            "event": "step", "unit": unit, "step": step, "state": state, "detail": detail,
-        }))
+        self.append(
+            &json!({
+                "event": "step", "unit": unit, "step": step, "state": state, "detail": detail,
+            }),
+            step.changes_the_world(),
+        )
     }
 
     /// Ends the run: the report beside the journal, and the last entry.
@@ -144,17 +159,19 @@ impl Run {
     /// One of the two cannot be written.
     pub fn end(&self, report: &[u8], exit_code: u8) -> Result<(), JournalError> {
         write_private(&self.folder.join("report.json"), report)?;
-        self.append(&json!({ "event": "ended", "exit_code": exit_code }))
+        self.append(&json!({ "event": "ended", "exit_code": exit_code }), true)
     }
 
-    fn append(&self, entry: &Value) -> Result<(), JournalError> {
+    /// To wait for the disk takes milliseconds, in which no unit of the run goes on: only where
+    /// it matters.
+    fn append(&self, entry: &Value, onto_disk: bool) -> Result<(), JournalError> {
         let mut line = json!({ "time": Timestamp::now().to_string() });
         if let (Some(line), Some(entry)) = (line.as_object_mut(), entry.as_object()) {
             line.extend(entry.clone());
         }
         let mut file = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(format!("{line}\n").as_bytes())
-            .and_then(|()| file.sync_data())
+            .and_then(|()| if onto_disk { file.sync_data() } else { Ok(()) })
             .map_err(|source| {
                 JournalError::new("write", &self.folder.join("journal.jsonl"), source)
             })

@@ -221,6 +221,7 @@ impl Fixture {
             Self::Builtin => "[defaults.backend]\ntype = \"local\"\n",
             Self::Aws => {
                 r#"[defaults.backend]
+type = "s3"
 bucket = "bench-{environment}"
 key = "terraform.tfstate"
 use_path_style = true
