@@ -33,37 +33,6 @@ fn calls(test: &TestEnvironment) -> String {
 }
 
 #[test]
-fn a_warm_plan_asks_aws_once_for_each_role_and_each_bucket() {
-    let test = TestEnvironment::new()
-        .environment_with("dev", &stacks(20), &fixtures::builtin())
-        .environment("prod");
-    test.create_bucket("dev");
-    test.create_bucket("prod");
-    test.tfw(["init", "--all"]).run().succeeds();
-    test.proxy().assert_expected_owner();
-
-    for (units, roles, selection) in [
-        (1, 1, "dev/s01"),
-        (5, 1, "dev/s0[1-5]"),
-        (20, 1, "dev"),
-        (21, 2, "--all"),
-    ] {
-        test.proxy().forget();
-        let plan = test.tfw(["plan", selection, "--json"]).run().succeeds();
-        let report = plan.json();
-        let planned = report["units"].as_array().unwrap();
-        assert_eq!(planned.len(), units, "{selection}");
-        assert!(planned.iter().all(|unit| unit["init"] == "skipped"));
-        let mut expected = vec!["AssumeRole"; roles];
-        expected.extend(vec!["HeadBucket"; roles]);
-        let mut sent = asked(&test);
-        sent.sort();
-        assert_eq!(sent, expected, "{selection}");
-        test.proxy().assert_expected_owner();
-    }
-}
-
-#[test]
 fn a_chain_of_roles_is_walked_with_what_the_manifest_says_of_each() {
     let test = TestEnvironment::new();
     let hub = test.account("hub");

@@ -17,6 +17,7 @@ mod bundle;
 mod bundle_documents;
 mod bundle_refusals;
 mod consent;
+mod cost;
 mod credentials;
 mod destroy;
 mod docs;
