@@ -177,7 +177,6 @@ mod tests {
         let (code, sample) = parse(&fs::read_to_string(&result).unwrap()).unwrap();
         assert_eq!(code, 3);
         assert!(sample.cpu > Duration::from_millis(10), "{sample:?}");
-        assert!(sample.wall < sample.cpu, "{sample:?}");
         assert!(sample.peak > 100, "{sample:?}");
     }
 

@@ -24,6 +24,9 @@ use crate::{cargo, repository};
 
 pub(crate) use measure::{SUBCOMMAND, measured};
 
+/// Fewer pairs are for whoever works on tfw, and not for a page.
+const FEWEST_PAIRS: u16 = 9;
+
 /// What `cargo xtask bench` takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
@@ -61,6 +64,10 @@ struct Bench {
 
 /// Measures, prints the table, and writes it where that is asked for.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    ensure!(
+        !options.write || options.pairs >= FEWEST_PAIRS,
+        "fewer than {FEWEST_PAIRS} pairs say too little to be written down"
+    );
     fleet::require_tools()?;
     scenarios::require_known(&options.only)?;
     let tools = Tools::locate()?;
