@@ -96,6 +96,7 @@ impl<'a> Fleet<'a> {
 
     /// A bare `terraform plan` in each folder, `at_once` of them.
     pub(super) fn plan_by_hand(&self, at_once: usize, changes: Changes) -> Result<Sample> {
+        self.tidy()?;
         changes
             .told_to(self.by_hand("plan.sh", at_once))
             .run(self.folder.path())
@@ -103,11 +104,27 @@ impl<'a> Fleet<'a> {
 
     /// A bare `terraform init` and `terraform plan` in each folder, one after the other.
     pub(super) fn init_and_plan_by_hand(&self, cache: Cache) -> Result<Sample> {
+        self.tidy()?;
         let mut job = Changes::None.told_to(self.by_hand("init-plan.sh", 1));
         if cache == Cache::Shared {
             job = job.env("TF_PLUGIN_CACHE_DIR", self.plugin_cache());
         }
         job.run(self.folder.path())
+    }
+
+    /// Removes the plans and logs of the last hand-typed run, as tfw removes its own plans: ext4
+    /// takes to the disk at once what is written over a file, and the hand-typed side would wait.
+    fn tidy(&self) -> Result<()> {
+        for name in &self.names {
+            let root_module = self.folder.path().join("environments").join(name);
+            for file in ["by-hand.tfplan", "by-hand.log"] {
+                let file = root_module.join(file);
+                if file.exists() {
+                    fs::remove_file(file)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Removes what an init leaves, the plugin cache, and all that tfw keeps. What was written so
