@@ -86,7 +86,7 @@ impl Job {
             Some(file) => Stdio::from(File::open(file)?),
             None => Stdio::null(),
         };
-        let status = Command::new(program)
+        let status = Command::new(&program)
             .arg(SUBCOMMAND)
             .arg(&result)
             .arg(&self.program)
@@ -97,7 +97,9 @@ impl Job {
             .stdin(stdin)
             .stdout(output.try_clone()?)
             .stderr(output)
-            .status()?;
+            .status()
+            // A build of this checkout in the middle of it takes the program away.
+            .with_context(|| format!("cannot run `{}` again", program.display()))?;
         let said = || fs::read_to_string(&log).unwrap_or_default();
         ensure!(status.success(), "the measurement failed:\n{}", said());
         let (code, sample) = parse(&fs::read_to_string(&result)?)?;
