@@ -308,6 +308,27 @@ mod tests {
     }
 
     #[test]
+    fn machine_table_and_samples_are_written_into_the_page() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("docs")).unwrap();
+        fs::write(folder.path().join(FILE), format!("Before.\n{BEGIN}{END}\n")).unwrap();
+        let machine = Machine {
+            lines: vec!["2 cores".to_owned()],
+        };
+        let file = write(folder.path(), &machine, &results()).unwrap();
+        let page = fs::read_to_string(file).unwrap();
+        assert!(
+            page.starts_with(&format!("Before.\n{BEGIN}\n\n- 2 cores\n\n| scenario |")),
+            "{page}"
+        );
+        assert!(
+            page.contains("```csv\nscenario,way,round,wall_s,cpu_s\nwarm,"),
+            "{page}"
+        );
+        assert!(page.ends_with(&format!("</details>\n\n{END}\n")), "{page}");
+    }
+
+    #[test]
     fn the_page_has_a_place_for_the_results() {
         let page = fs::read_to_string(repository().unwrap().join(FILE)).unwrap();
         assert!(between_markers(&page, "new").is_ok());
