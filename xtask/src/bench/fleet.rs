@@ -59,7 +59,7 @@ pub(super) struct Fleet<'a> {
 
 impl<'a> Fleet<'a> {
     /// Makes the environments and applies them, so that a plan finds nothing to change.
-    pub(super) fn new(bench: &'a Bench, fixture: Fixture) -> Result<Self> {
+    pub(super) fn new(bench: &'a Bench, fixture: Fixture, units: usize) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("tfw-bench-").tempdir()?;
         let moto = match fixture {
             Fixture::Builtin => None,
@@ -71,9 +71,7 @@ impl<'a> Fleet<'a> {
             fixture,
             env: environment(bench, folder.path(), endpoint.as_deref()),
             folder,
-            names: (1..=bench.units)
-                .map(|unit| format!("e{unit:03}"))
-                .collect(),
+            names: (1..=units).map(|unit| format!("e{unit:03}")).collect(),
             _moto: moto,
         };
         fleet.write(endpoint.as_deref().unwrap_or_default())?;
@@ -84,6 +82,11 @@ impl<'a> Fleet<'a> {
             .tfw(["apply", "--all", "--yes", "--auto-approve"])
             .run(fleet.folder.path())?;
         Ok(fleet)
+    }
+
+    /// How many environments there are.
+    pub(super) fn units(&self) -> usize {
+        self.names.len()
     }
 
     /// `tfw plan --all`.

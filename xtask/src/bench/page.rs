@@ -59,10 +59,7 @@ impl Machine {
                     version.lines().next().unwrap_or_default(),
                     crate::provider::VERSION
                 ),
-                format!(
-                    "{} environments, {} rounds, {} at once",
-                    bench.units, bench.pairs, bench.parallelism
-                ),
+                format!("{} rounds, {} at once", bench.pairs, bench.parallelism),
             ],
         })
     }
@@ -159,8 +156,9 @@ impl Plans {
                     .map(|goal| goal.told(ratio(goal.measure)))
                     .collect();
                 format!(
-                    "| {} | {name} | {} | {} | {:.2} / {:.2} | {} |",
+                    "| {}, {} units | {name} | {} | {} | {:.2} / {:.2} | {} |",
                     self.scenario,
+                    self.units,
                     with_range(ratio(Measure::Wall), 2),
                     with_range(ratio(Measure::Cpu), 2),
                     seconds(tfw),
@@ -260,6 +258,7 @@ mod tests {
         Results {
             plans: vec![Plans {
                 scenario: "warm",
+                units: 20,
                 rounds: Rounds {
                     names: vec!["by hand", TFW],
                     samples: vec![vec![sample(1000, 1000), sample(1040, 1100)]],
@@ -280,7 +279,7 @@ mod tests {
         let text = results().tables();
         assert!(
             text.contains(
-                "| warm | by hand | 1.04 (1.04 – 1.04) | 1.10 (1.10 – 1.10) | 1.04 / 1.00 | wall ≤ 1.05: met; CPU ≤ 1.05: **missed** |\n"
+                "| warm, 20 units | by hand | 1.04 (1.04 – 1.04) | 1.10 (1.10 – 1.10) | 1.04 / 1.00 | wall ≤ 1.05: met; CPU ≤ 1.05: **missed** |\n"
             ),
             "{text}"
         );

@@ -23,6 +23,9 @@ const NAMES: [&str; 9] = [
     "aws-cold",
 ];
 
+/// Units of scenarios in which one unit takes many seconds.
+const FEW: usize = 8;
+
 /// Starting a program is so short that it is measured this many times as often.
 const MORE_OF_VERSION: usize = 5;
 
@@ -44,6 +47,7 @@ pub(super) struct Results {
 #[derive(Debug)]
 pub(super) struct Plans {
     pub(super) scenario: &'static str,
+    pub(super) units: usize,
     pub(super) rounds: Rounds,
     pub(super) goals: Vec<Goal>,
 }
@@ -101,13 +105,24 @@ pub(super) fn run(bench: &Bench, only: &[String]) -> Result<Results> {
             .into_iter()
             .filter(|state| wanted(state.scenario(fixture)))
             .collect();
-        if states.is_empty() {
-            continue;
-        }
-        println!("{fixture:?}: makes {} environments", bench.units);
-        let fleet = Fleet::new(bench, fixture)?;
-        for state in states {
-            results.plans.push(state.measure(bench, &fleet, fixture)?);
+        for few in [false, true] {
+            let states = states
+                .iter()
+                .filter(|state| state.takes_few(fixture) == few);
+            let states: Vec<State> = states.copied().collect();
+            if states.is_empty() {
+                continue;
+            }
+            let units = if few {
+                bench.units.min(FEW)
+            } else {
+                bench.units
+            };
+            println!("{fixture:?}: makes {units} environments");
+            let fleet = Fleet::new(bench, fixture, units)?;
+            for state in states {
+                results.plans.push(state.measure(bench, &fleet, fixture)?);
+            }
         }
     }
     Ok(results)
@@ -138,6 +153,13 @@ impl State {
         }
     }
 
+    /// Whether fewer units must do. With the AWS provider a cold start copies 200 MB for each unit
+    /// and round, and a second process for each unit takes half a second: there it is hours, and
+    /// fewer units say the same.
+    fn takes_few(self, fixture: Fixture) -> bool {
+        fixture == Fixture::Aws && self != Self::Warm
+    }
+
     fn measure(self, bench: &Bench, fleet: &Fleet<'_>, fixture: Fixture) -> Result<Plans> {
         let (ways, goals) = match self {
             Self::Warm => (initialised(bench, fleet, Changes::None), warm_goals()),
@@ -165,6 +187,7 @@ impl State {
         })?;
         Ok(Plans {
             scenario,
+            units: fleet.units(),
             rounds,
             goals,
         })
