@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::SavedPlan;
 use super::consent::Matter;
 use super::context::Context;
 use super::failure::Failure;
 use super::plan::Planned;
+use super::{SafeBackend, SavedPlan};
 use crate::model::Unit;
 
 /// A plan that was shown, and that somebody agreed to. Only [`approve`] makes it.
@@ -94,7 +94,14 @@ fn describe(planned: &Planned<'_, SavedPlan>) -> String {
             let _ = write!(text, ", {count} {what}");
         }
     }
-    if let Some(principal) = planned.site.backend().account().principal() {
+    text.push_str(&where_and_who(unit, planned.site.backend()));
+    text
+}
+
+/// Where something is about to happen, and in whose name: lines below the one that says what.
+pub(super) fn where_and_who(unit: &Unit, backend: &SafeBackend) -> String {
+    let mut text = String::new();
+    if let Some(principal) = backend.account().principal() {
         let _ = write!(text, "\n    as {principal}");
         if let Some(region) = &unit.region {
             let _ = write!(text, ", {region}");

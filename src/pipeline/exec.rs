@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::Context;
 use super::Initialised;
+use super::SafeBackend;
 use super::apply::rescue_errored_state;
+use super::approval::where_and_who;
 use super::failure::Failure;
 use super::guards;
 use super::initialise::{initialise, prepare_only};
@@ -136,7 +138,7 @@ pub async fn exec(ctx: &Context, command: Exec) -> Option<u8> {
     } = *work;
     let ran = async {
         if !command.reads() {
-            consent(ctx, &record, &command).await?;
+            consent(ctx, &record, &backend, &command).await?;
         }
         // A hand-typed init is the init: it gets the configuration, and nothing runs before it.
         let site = if command.subcommand() == "init" {
@@ -165,16 +167,19 @@ pub async fn exec(ctx: &Context, command: Exec) -> Option<u8> {
 }
 
 /// In a protected environment whatever may write takes the environment's name.
-async fn consent(ctx: &Context, record: &Record<'_>, command: &Exec) -> Result<(), Failure> {
+async fn consent(
+    ctx: &Context,
+    record: &Record<'_>,
+    backend: &SafeBackend,
+    command: &Exec,
+) -> Result<(), Failure> {
     let unit = record.unit;
     let question = || {
         format!(
-            "tfw will run `terraform {}` on `{}`, in account {}",
+            "tfw will run `terraform {}` on `{}`{}",
             command.arguments.join(" "),
             unit.id,
-            unit.account_id
-                .as_ref()
-                .map_or("(none)", |account| account.as_str()),
+            where_and_who(unit, backend)
         )
     };
     ctx.consent
