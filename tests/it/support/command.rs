@@ -114,6 +114,12 @@ impl TestCommand {
         Terminal::start(self.command.into(), self.line)
     }
 
+    /// The same, on a terminal of another size.
+    #[track_caller]
+    pub(crate) fn on_terminal_of(self, columns: u16, rows: u16) -> Terminal {
+        Terminal::start_sized(self.command.into(), self.line, (columns, rows))
+    }
+
     /// The same, with its standard output in a file.
     #[track_caller]
     pub(crate) fn on_terminal_but_stdout(self, file: &Path) -> Terminal {
