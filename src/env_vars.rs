@@ -14,6 +14,11 @@ pub const TFW_TERRAFORM: &str = "TFW_TERRAFORM";
 pub const TFW_COMPLETE: &str = "TFW_COMPLETE";
 /// Read: any non-empty value turns colours off (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
+/// Read: what the terminal can do; on a `dumb` one nothing is coloured or redrawn.
+pub const TERM: &str = "TERM";
+/// Read: CI systems set it. Some give a terminal, whose output ends in a log all the same: nothing
+/// is redrawn there.
+pub const CI: &str = "CI";
 /// Read: a PEM file of certificates to trust, as in the AWS tools. The Rust SDK does not read it.
 pub const AWS_CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 /// Read for messages: the profile that the AWS SDK's chain uses.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
 
-use crate::env_vars::{EnvSnapshot, NO_COLOR};
+use crate::env_vars::{CI, EnvSnapshot, NO_COLOR, TERM};
 use crate::manifest::SelectionRequest;
 use crate::settings::Arguments;
 use crate::ui;
@@ -59,13 +59,14 @@ impl GlobalArgs {
         } else {
             io::stdout().is_terminal() && io::stderr().is_terminal()
         };
-        let dumb = environment.get("TERM").is_some_and(|term| term == "dumb");
+        let dumb = environment.get(TERM).is_some_and(|term| term == "dumb");
+        let ci = environment.get(CI).is_some_and(|ci| ci != "false");
         ui::Options {
             document_on_stdout: self.json,
             quiet: self.quiet,
             verbose: self.verbose,
             colour: terminal && !dumb && !self.no_color && environment.get(NO_COLOR).is_none(),
-            terminal: terminal && !dumb,
+            terminal: terminal && !dumb && !ci,
         }
     }
 

@@ -73,6 +73,7 @@ Environment:
   TFW_MANIFEST         the manifest, where `--manifest` is not given
   TFW_TERRAFORM        the Terraform binary, where `--terraform` is not given
   NO_COLOR             any value: no colours
+  CI                   set by CI systems: nothing is redrawn, even on a terminal
   TF_PLUGIN_CACHE_DIR  a plugin cache to use in place of tfw's own
   AWS_CA_BUNDLE        a PEM file of certificates to trust
   AWS_PROFILE          and the rest of what the AWS SDK reads: base credentials

@@ -50,17 +50,12 @@ impl Live {
         }
     }
 
+    /// Takes note of a fact. It is drawn when the next tick is due: of thousands of facts a second
+    /// a person sees eight.
     pub(super) fn observe(&mut self, event: &Event) {
-        let now = Instant::now();
-        self.running.observe(event, now);
+        self.running.observe(event, Instant::now());
         if matches!(event, Event::RunStarted { .. }) {
             self.show();
-        }
-        if matches!(
-            event,
-            Event::Phase { .. } | Event::Waits { .. } | Event::UnitFinished { .. }
-        ) {
-            self.draw(now);
         }
     }
 
@@ -69,9 +64,12 @@ impl Live {
         self.running.heartbeat(Instant::now())
     }
 
-    /// Draws what has changed with time.
+    /// Draws what has changed.
     pub(super) fn tick(&mut self) {
-        self.draw(Instant::now());
+        if let Some(screen) = &mut self.screen {
+            let size = super::size().unwrap_or((80, 24));
+            screen.draw(&self.running, Instant::now(), size, self.colour);
+        }
     }
 
     /// Draws from now on.
@@ -95,13 +93,6 @@ impl Live {
         match &self.screen {
             Some(screen) => screen.lines.suspend(write),
             None => write(),
-        }
-    }
-
-    fn draw(&mut self, now: Instant) {
-        if let Some(screen) = &mut self.screen {
-            let size = super::size().unwrap_or((80, 24));
-            screen.draw(&self.running, now, size, self.colour);
         }
     }
 }

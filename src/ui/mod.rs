@@ -15,14 +15,14 @@ mod review;
 mod status;
 mod style;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use anstream::AutoStream;
 
 use crate::events::{Ask, Event, Events, Phase, Typed};
-use crate::model::{Outcome, UnitId};
+use crate::model::{Outcome, UnitId, UnitResult};
 
 pub use problems::diagnostic_lines;
 pub use status::status;
@@ -63,6 +63,8 @@ pub struct Console {
     selected: Vec<UnitId>,
     outcomes: HashMap<UnitId, Outcome>,
     provisional: Vec<(UnitId, UnitId)>,
+    /// Units whose apply has begun: their changes are what was done, all others' what was planned.
+    applied: HashSet<UnitId>,
     /// Plans that nobody has seen yet.
     plans: Vec<review::UnitPlan>,
     /// Errors and warnings that nobody has seen yet.
@@ -106,6 +108,7 @@ impl Console {
             selected: Vec::new(),
             outcomes: HashMap::new(),
             provisional: Vec::new(),
+            applied: HashSet::new(),
             plans: Vec::new(),
             problems: problems::Problems::default(),
             interrupted: false,
@@ -140,7 +143,10 @@ impl Console {
             Event::Phase {
                 unit,
                 phase: Phase::Apply,
-            } => self.show_plan_of(unit),
+            } => {
+                self.show_plan_of(unit);
+                self.applied.insert(unit.clone());
+            }
             Event::Interrupted { .. } => self.interrupted = true,
             _ => {}
         }
@@ -261,13 +267,9 @@ impl Console {
         if brief {
             return;
         }
-        let outcomes = &mut self.outcomes;
-        let units: Vec<(UnitId, Outcome)> = std::mem::take(&mut self.selected)
-            .into_iter()
-            .filter_map(|unit| outcomes.remove(&unit).map(|outcome| (unit, outcome)))
-            .collect();
         // A folder without a document is nothing to apply.
         self.typed.bundle = self.typed.bundle.take().filter(|_| self.bundled);
+        let units = self.ended();
         let results = results::Results {
             command: self.command,
             typed: &self.typed,
@@ -278,6 +280,23 @@ impl Console {
         };
         let text = results.render();
         self.write(&text);
+    }
+
+    /// What became of each unit, in the order of the manifest.
+    fn ended(&mut self) -> Vec<(UnitId, Outcome)> {
+        let writes = matches!(self.command, "apply" | "destroy");
+        let mut units = Vec::new();
+        for unit in std::mem::take(&mut self.selected) {
+            let Some(mut outcome) = self.outcomes.remove(&unit) else {
+                continue;
+            };
+            // Declined, or interrupted before its turn: none of its plan has happened.
+            if writes && outcome.result != UnitResult::Succeeded && !self.applied.contains(&unit) {
+                outcome.changes = None;
+            }
+            units.push((unit, outcome));
+        }
+        units
     }
 
     /// Writes lines for people as they are.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-use super::style::{DIM, RED, YELLOW, wrap};
+use super::style::{DIM, RED, YELLOW, count, wrap};
 use crate::model::{Diagnostic, Severity, UnitId};
 
 /// So many places of one diagnostic are told.
@@ -111,7 +111,7 @@ fn lines(diagnostic: &Diagnostic, whose: Option<String>, places: &[String]) -> V
         let told = places.iter().take(PLACES).cloned().collect::<Vec<_>>();
         let more = places.len() - told.len();
         let more = if more > 0 {
-            format!(" and {more} more places")
+            format!(" and {}", count(more, "more place"))
         } else {
             String::new()
         };
@@ -133,8 +133,14 @@ fn place(diagnostic: &Diagnostic) -> Option<String> {
     Some(line.map_or_else(|| file.clone(), |line| format!("{file}:{line}")))
 }
 
+/// Where a line goes on that is too long: text below itself, the rest below what it belongs to.
 fn indent(line: &str) -> usize {
-    line.len() - line.trim_start().len()
+    let begin = line.len() - line.trim_start().len();
+    if begin == 0 || line[begin..].starts_with("hint: ") {
+        begin + 2
+    } else {
+        begin
+    }
 }
 
 #[cfg(test)]

@@ -127,8 +127,12 @@ pub(super) fn time(ms: u64) -> String {
 }
 
 /// Breaks a line between words where it is wider than `width`; what follows is indented. A word
-/// that is too long alone (a path, an ARN) stays whole, so that it can be copied.
+/// that is too long alone (a path, an ARN) stays whole, so that it can be copied, and so does a
+/// command in backticks where there is room for it.
 pub(super) fn wrap(line: &str, width: usize, indent: usize) -> String {
+    if textwrap::core::display_width(line) <= width {
+        return line.to_owned();
+    }
     let spaces = " ".repeat(indent);
     let options = textwrap::Options::new(width)
         .subsequent_indent(&spaces)
@@ -139,7 +143,25 @@ pub(super) fn wrap(line: &str, width: usize, indent: usize) -> String {
     // What a line begins with is its place, which is no word.
     let begin = line.len() - line.trim_start().len();
     let options = options.initial_indent(&line[..begin]);
-    textwrap::fill(&line[begin..], options)
+    let line = hold_together(&line[begin..], width.saturating_sub(indent));
+    textwrap::fill(&line, options).replace(HELD, " ")
+}
+
+/// Stands for a blank that is no place to break a line; a private character that nobody prints, as
+/// wide as a blank.
+const HELD: char = '\u{e000}';
+
+/// Holds what stands in backticks together, unless it is wider than `width`.
+fn hold_together(line: &str, width: usize) -> String {
+    let parts = line.split('`').enumerate().map(|(index, part)| {
+        // With both backticks and a sign behind.
+        if index % 2 == 1 && part.contains(' ') && part.chars().count() + 3 <= width {
+            part.replace(' ', HELD.encode_utf8(&mut [0; 4]))
+        } else {
+            part.to_owned()
+        }
+    });
+    parts.collect::<Vec<_>>().join("`")
 }
 
 #[cfg(test)]
@@ -163,6 +185,14 @@ mod tests {
                 4
             ),
             "  hint: look at\n    this-very-long/path-that/nobody/cuts\n    now"
+        );
+        assert_eq!(
+            wrap(
+                "hint: run `tfw plan dev` or `terraform plan -refresh-only`, and look",
+                22,
+                2
+            ),
+            "hint: run\n  `tfw plan dev` or\n  `terraform plan\n  -refresh-only`, and\n  look"
         );
         let coloured = format!("{RED}red{RED:#} words do not count");
         assert_eq!(wrap(&coloured, 23, 2), coloured);

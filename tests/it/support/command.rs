@@ -111,20 +111,29 @@ impl TestCommand {
     /// Starts it on a terminal of its own, as if a person had typed it.
     #[track_caller]
     pub(crate) fn on_terminal(self) -> Terminal {
-        Terminal::start(self.command.into(), self.line)
+        self.on_terminal_of(140, 50)
     }
 
     /// The same, on a terminal of another size.
     #[track_caller]
     pub(crate) fn on_terminal_of(self, columns: u16, rows: u16) -> Terminal {
-        Terminal::start_sized(self.command.into(), self.line, (columns, rows))
+        let (command, line) = self.for_terminal();
+        Terminal::start(command, line, (columns, rows))
     }
 
     /// The same, with its standard output in a file.
     #[track_caller]
     pub(crate) fn on_terminal_but_stdout(self, file: &Path) -> Terminal {
-        let command = pty_process::blocking::Command::from(self.command);
-        Terminal::start(command.stdout(File::create(file).unwrap()), self.line)
+        let (command, line) = self.for_terminal();
+        Terminal::start(command.stdout(File::create(file).unwrap()), line, (140, 50))
+    }
+
+    /// Terminals say what they are, unless the test does.
+    fn for_terminal(mut self) -> (pty_process::blocking::Command, String) {
+        if !self.command.get_envs().any(|(name, _)| name == "TERM") {
+            self.command.env("TERM", "xterm-256color");
+        }
+        (self.command.into(), self.line)
     }
 }
 

@@ -15,8 +15,6 @@ use super::wait_until;
 
 /// What Ctrl-C types.
 const INTERRUPT: &[u8] = b"\x03";
-/// Columns and rows of a terminal that nobody has made smaller or larger.
-const SIZE: (u16, u16) = (140, 50);
 
 /// A command at work on a terminal that is its own, in a session of its own.
 pub(crate) struct Terminal {
@@ -44,12 +42,7 @@ impl Output {
 
 impl Terminal {
     #[track_caller]
-    pub(super) fn start(command: Command, line: String) -> Self {
-        Self::start_sized(command, line, SIZE)
-    }
-
-    #[track_caller]
-    pub(super) fn start_sized(command: Command, line: String, (columns, rows): (u16, u16)) -> Self {
+    pub(super) fn start(command: Command, line: String, (columns, rows): (u16, u16)) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(pty_process::Size::new(rows, columns)).unwrap();
         let child = command
@@ -160,6 +153,13 @@ impl Terminal {
     pub(crate) fn leaves(mut self, code: i32) -> Screen {
         self.wait(code);
         self.screen()
+    }
+
+    /// Waits for the end; gives all that was printed, byte by byte.
+    #[track_caller]
+    pub(crate) fn ends_raw(mut self, code: i32) -> String {
+        self.wait(code);
+        String::from_utf8_lossy(&self.output.lock().unwrap().raw).into_owned()
     }
 
     #[track_caller]
