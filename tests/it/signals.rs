@@ -239,3 +239,60 @@ fn ctrl_c_ends_the_wait_for_a_turn_in_a_folder() {
     test.write("app/finish", "");
     apply.wait().exits(130);
 }
+
+/// An apply in a process of its own that notes each SIGINT with its pid.
+const NOTING: &str = r#"
+if [ "$1" = apply ]; then
+  trap 'echo INT $$ >> signals' INT
+  echo $$ > pid
+  until [ -e finish ]; do sleep 0.05; done
+  sleep 0.3 # one more signal would still be noted
+  exit 1
+fi
+exec "$REAL_TERRAFORM" "$@"
+"#;
+
+#[test]
+fn ctrl_c_on_a_terminal_reaches_each_child_once() {
+    let builtin = fixtures::local(&fixtures::builtin());
+    let units = ["dev", "test", "prod"];
+    let test = units.iter().fold(
+        TestEnvironment::offline()
+            .defaults("[defaults.backend]\ntype = \"local\"\n\n[terraform]\nparallelism = 3\n"),
+        |test, unit| test.environment_with(unit, "depends_on = []", &builtin),
+    );
+    test.fake_terraform(NOTING);
+    let mut terminal = test
+        .tfw(["apply", "--all", "--auto-approve"])
+        .on_terminal_of(80, 24);
+    let file = |unit: &str, name: &str| test.path(&format!("environments/{unit}/{name}"));
+    for unit in units {
+        wait_until("an apply", || file(unit, "pid").exists().then_some(()));
+    }
+    let noted = |times: usize| {
+        units.iter().all(|unit| {
+            let pid = std::fs::read_to_string(file(unit, "pid")).unwrap();
+            let expected = format!("INT {pid}").repeat(times);
+            std::fs::read_to_string(file(unit, "signals")).is_ok_and(|noted| noted == expected)
+        })
+    };
+    // A double tap is one wish.
+    terminal.ctrl_c();
+    terminal.ctrl_c();
+    terminal.wait_for("SIGINT: starting nothing new");
+    wait_until("one SIGINT each", || noted(1).then_some(()));
+    // Time is what this is about; there is no event to wait for.
+    std::thread::sleep(Duration::from_millis(2_100));
+    assert!(noted(1));
+    terminal.ctrl_c();
+    terminal.wait_for("interrupted again");
+    wait_until("one more each", || noted(2).then_some(()));
+    for unit in units {
+        std::fs::write(file(unit, "finish"), "").unwrap();
+    }
+    let screen = terminal.leaves(130);
+    assert!(noted(2), "{screen}");
+    screen.is_tidy();
+    assert!(!screen.shows("^C"), "{screen}");
+    assert_eq!(screen.count("starting nothing new"), 1, "{screen}");
+}
