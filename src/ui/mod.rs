@@ -206,7 +206,10 @@ impl Console {
         };
         let plan = self.plans.remove(position);
         if !self.options.quiet {
-            let text = review::render(&[plan], "Changes", self.width());
+            let mut text = review::render(&[plan], "Changes", self.width());
+            if !text.is_empty() {
+                text.push('\n');
+            }
             self.write(&text);
         }
     }

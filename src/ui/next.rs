@@ -35,12 +35,15 @@ pub(super) fn next(command: &str, typed: &Typed, units: &[(UnitId, Outcome)]) ->
         )
     });
     if !stuck.is_empty() {
-        let again = words(
-            command,
-            &named(&with(&|outcome| {
-                !matches!(outcome.result, UnitResult::Succeeded | UnitResult::Refused)
-            })),
-        );
+        // What waits for a unit in an apply is skipped with it, and comes with it again; a plan
+        // skips what no second plan would make.
+        let is_apply = matches!(command, "apply" | "destroy");
+        let left = with(&|outcome| match outcome.result {
+            UnitResult::Succeeded | UnitResult::Refused => false,
+            UnitResult::Skipped => is_apply,
+            _ => true,
+        });
+        let again = words(command, &named(&left));
         let all = |result| {
             units
                 .iter()
@@ -147,6 +150,10 @@ mod tests {
         assert_eq!(
             next("apply", &Typed::default(), &ran),
             ["when that is mended: tfw apply test prod"]
+        );
+        assert_eq!(
+            next("plan", &Typed::default(), &ran),
+            ["when that is mended: tfw plan test"]
         );
     }
 }
