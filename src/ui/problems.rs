@@ -9,6 +9,9 @@ use crate::model::{Diagnostic, Severity, UnitId};
 /// So many places of one diagnostic are told.
 const PLACES: usize = 3;
 
+/// So many units are named even where they are all.
+const NAMED: usize = 3;
+
 /// What units had to say that nobody has seen yet.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
@@ -82,7 +85,7 @@ impl Group<'_> {
         let whose = match units.len() {
             _ if selected == 1 => None,
             1 => Some(format!("in {}", units[0])),
-            count if count == selected => Some(format!("in all {count} units")),
+            count if count == selected && count > NAMED => Some(format!("in all {count} units")),
             count => Some(format!("in {count} units: {}", units.join(", "))),
         };
         lines(self.first, whose, &self.places)

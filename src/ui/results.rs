@@ -171,7 +171,10 @@ impl Results<'_> {
         if self.units.len() > 1
             && let Some(changes) = self.changes()
         {
+            let differs = self.units.iter().any(|(_, outcome)| outcome.differs);
             let changes = match self.command {
+                "drift" if !differs => "no drift".to_owned(),
+                _ if !differs => "no changes".to_owned(),
                 "apply" | "destroy" => counted(changes, ["added", "changed", "destroyed"]),
                 "drift" => drifted(changes),
                 _ => counted(changes, ["to add", "to change", "to destroy"]),

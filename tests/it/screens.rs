@@ -127,7 +127,7 @@ fn a_plan_over_a_fleet() {
     provisional: edge is planned as if nothing changed upstream, and `base` has
       changes; `tfw apply` plans again after them
     log of qa: .tfw/runs/20261122T000000Z-000000/qa.log
-    next: when that is mended: tfw plan qa late
+    next: when that is mended: tfw plan qa
     "#);
     assert!(narrow.is_coloured());
 
@@ -178,7 +178,7 @@ fn a_plan_over_a_fleet() {
     7 units: 5 succeeded, 1 failed, 1 skipped, in 0.0s; 4 to add, 1 to change, 0 to destroy, 8 outputs
     provisional: edge is planned as if nothing changed upstream, and `base` has changes; `tfw apply` plans again after them
     log of qa: .tfw/runs/20261122T000000Z-000000/qa.log
-    next: when that is mended: tfw plan qa late
+    next: when that is mended: tfw plan qa
     "#);
 
     // A pipe gets the same, but for what only a terminal can do.

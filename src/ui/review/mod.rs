@@ -18,8 +18,8 @@ use crate::model::{AttributeChange, EnvironmentName, ResourceChange, StackName, 
 
 pub(super) use render::render;
 
-/// More variants of one resource's change than this are not told one after the other, but
-/// attribute by attribute.
+/// Variants of one resource's change are told one after the other where most environments have the
+/// same and so few differ from it; else attribute by attribute.
 const FEW_VARIANTS: usize = 3;
 
 /// A unit's plan, as it was told.
@@ -50,7 +50,7 @@ enum Item {
         before: HashMap<String, Vec<(usize, String)>>,
         environments: Vec<usize>,
     },
-    /// A resource that nearly every environment changes in its own way.
+    /// A resource that environments change alike but for some attributes: a name, a network.
     Various {
         resource: ResourceChange,
         /// For each attribute its variants, and the environments of each.
@@ -143,10 +143,11 @@ fn variants(changes: &[(usize, &ResourceChange)]) -> Vec<Item> {
     actions.sort_by_key(|group| Reverse(group.len()));
     let items = actions.iter().flat_map(|changes| {
         let groups = equal(changes);
-        if groups.len() > FEW_VARIANTS {
-            vec![various(changes)]
-        } else {
+        let is_rule = groups[0].len() * 2 > changes.len();
+        if groups.len() <= FEW_VARIANTS && is_rule {
             groups.iter().map(|members| same(members)).collect()
+        } else {
+            vec![various(changes)]
         }
     });
     items.collect()

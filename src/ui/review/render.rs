@@ -186,11 +186,16 @@ impl Page<'_> {
     }
 
     fn variants(&mut self, variants: &[(AttributeChange, Vec<usize>)], all: usize) {
+        let is_rule = |environments: &[usize]| environments.len() * 2 > all;
+        let has_rule = variants.iter().any(|(_, each)| is_rule(each));
         for (change, environments) in variants.iter().take(VALUES) {
             let label = if environments.len() == all {
                 String::new()
-            } else {
+            } else if has_rule || variants.len() == 1 {
                 self.label(environments)
+            } else {
+                // Each has its own: that is what differs between environments, and no exception.
+                format!("  {DIM}({}){DIM:#}", self.names(environments))
             };
             self.attribute(change, None, &label);
         }

@@ -147,10 +147,10 @@ fn a_resource_that_each_environment_makes_in_its_own_way_is_told_by_attribute() 
     insta::assert_snapshot!(plain(&plans, 100), @r#"
     Changes in a, b, c, d
       + aws_vpc.this  in a, b, c, d
-          cidr: "10.a"  only in a
-          cidr: "10.b"  only in b
-          cidr: "10.c"  only in c
-          cidr: "10.d"  only in d
+          cidr: "10.a"  (a)
+          cidr: "10.b"  (b)
+          cidr: "10.c"  (c)
+          cidr: "10.d"  (d)
           dns: true  in a, b, c
           dns: false  only in d
           tenancy: "default"
@@ -190,12 +190,10 @@ fn equal_beginnings_of_long_values_do_not_make_them_equal() {
         plan("dev", vec![changed("new")], &[]),
         plan("prod", vec![changed("else")], &[]),
     ];
-    let text = plain(&plans, 200);
-    assert!(text.contains("only in dev"), "{text}");
-    assert!(text.contains("only in prod"), "{text}");
+    let text = plain(&plans, 300);
     assert!(text.contains("xold\" → …"), "{text}");
-    assert!(text.contains("xnew\"\n"), "{text}");
-    assert!(text.contains("xelse\"\n"), "{text}");
+    assert!(text.contains("xnew\"  (dev)\n"), "{text}");
+    assert!(text.contains("xelse\"  (prod)\n"), "{text}");
 }
 
 #[test]
