@@ -24,7 +24,7 @@ const NAMES: [&str; 9] = [
 ];
 
 /// Units of scenarios in which one unit takes many seconds.
-const FEW: usize = 8;
+const FEW: usize = 6;
 
 /// Starting a program is so short that it is measured this many times as often.
 const MORE_OF_VERSION: usize = 5;
