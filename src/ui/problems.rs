@@ -24,6 +24,7 @@ struct Group<'a> {
     first: &'a Diagnostic,
     units: Vec<&'a UnitId>,
     places: Vec<String>,
+    known_places: HashSet<String>,
 }
 
 impl Problems {
@@ -40,8 +41,8 @@ impl Problems {
     /// need not be.
     pub(super) fn take(&mut self, selected: &[UnitId], width: usize) -> String {
         let mut open = std::mem::take(&mut self.open);
-        let position = |unit: &UnitId| selected.iter().position(|each| each == unit);
-        open.sort_by_cached_key(|(unit, _)| position(unit));
+        let positions: HashMap<&UnitId, usize> = selected.iter().zip(0..).collect();
+        open.sort_by_key(|(unit, _)| positions.get(unit).copied());
         let mut text = String::new();
         for severity in [Severity::Warning, Severity::Error] {
             let these = open.iter().filter(|(_, each)| each.severity == severity);
@@ -63,15 +64,17 @@ fn groups<'a>(open: impl Iterator<Item = &'a (UnitId, Diagnostic)>) -> Vec<Group
                 first: diagnostic,
                 units: Vec::new(),
                 places: Vec::new(),
+                known_places: HashSet::new(),
             });
             groups.len() - 1
         });
         let group = &mut groups[group];
-        if !group.units.contains(&unit) {
+        // They are sorted by unit.
+        if group.units.last() != Some(&unit) {
             group.units.push(unit);
         }
         if let Some(place) = place(diagnostic)
-            && !group.places.contains(&place)
+            && group.known_places.insert(place.clone())
         {
             group.places.push(place);
         }
