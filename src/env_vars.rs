@@ -16,6 +16,8 @@ pub const TFW_COMPLETE: &str = "TFW_COMPLETE";
 pub const NO_COLOR: &str = "NO_COLOR";
 /// Read: what the terminal can do; on a `dumb` one nothing is coloured or redrawn.
 pub const TERM: &str = "TERM";
+/// Read: who is told to hold a lock.
+pub const USER: &str = "USER";
 /// Read: CI systems set it. Some give a terminal, whose output ends in a log all the same: nothing
 /// is redrawn there.
 pub const CI: &str = "CI";

@@ -1,8 +1,9 @@
 //! tfw runs Terraform over many environments.
 //!
 //! The rooms, from the edge inwards: [`cli`] turns what was typed into a command and its result
-//! into an exit code; `settings` resolves arguments, environment and manifest; `pipeline` is the
-//! work on one unit, `runner` the order among units; `state`, `bucket`, `credentials` and
+//! into an exit code; `settings` resolves arguments, environment and manifest; `pipeline` has the
+//! commands over units and `migrate` the moving of states, both made of the stages in `stage`, and
+//! `runner` the order among units; `state`, `bucket`, `credentials` and
 //! `terraform` each own one part of the outside world, over `aws` and `process`; `model`,
 //! `events` and `journal` are what all of them speak of. `ui` and `report` consume events.
 
@@ -14,6 +15,7 @@ pub mod env_vars;
 pub mod events;
 pub mod journal;
 pub mod manifest;
+pub mod migrate;
 pub mod model;
 pub mod pipeline;
 pub mod process;
@@ -21,6 +23,7 @@ pub mod report;
 pub mod root_module;
 pub mod runner;
 pub mod settings;
+pub mod stage;
 pub mod state;
 pub mod terraform;
 pub mod ui;

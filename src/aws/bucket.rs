@@ -9,9 +9,7 @@ use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use jiff::Timestamp;
 
-use super::chain::text as chain_text;
 use super::client::{OneConnectTimeout, Service};
 use super::failure::{Asked, Failure};
 use super::{AwsError, VerifiedAccount};
@@ -25,7 +23,7 @@ pub struct Bucket {
     owner: AccountId,
     region: Region,
     arn: String,
-    endpoint: String,
+    pub(super) endpoint: String,
 }
 
 /// How `CreateBucket` went.
@@ -35,29 +33,6 @@ pub enum Creation {
     Created,
     /// The account has it already: somebody was faster.
     AlreadyOurs,
-}
-
-/// A version of an object.
-#[derive(Debug, Clone)]
-pub struct Object {
-    /// The whole content. May hold secrets: `Debug` prints only its length.
-    pub body: Body,
-    /// Its version, in a bucket with versions.
-    pub version_id: Option<String>,
-    /// Its entity tag, with the quotes.
-    pub etag: Option<String>,
-    /// When it was written.
-    pub modified: Option<Timestamp>,
-}
-
-/// Bytes that are not printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Body(pub Vec<u8>);
-
-impl std::fmt::Debug for Body {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} bytes", self.0.len())
-    }
 }
 
 impl VerifiedAccount {
@@ -171,35 +146,6 @@ impl Bucket {
         }
     }
 
-    /// Reads a whole object, in its current version.
-    ///
-    /// # Errors
-    /// [`AwsError::NotFound`], or S3 could not or would not.
-    pub async fn get(&self, key: &str) -> Result<Object, AwsError> {
-        let mut answer = self
-            .client
-            .get_object()
-            .bucket(self.name.as_str())
-            .key(key)
-            .expected_bucket_owner(self.owner.as_str())
-            .send()
-            .await
-            .map_err(|error| self.failure("s3:GetObject", key, &error))?;
-        let body = std::mem::take(&mut answer.body);
-        let bytes = body
-            .collect()
-            .await
-            .map_err(|error| AwsError::Unreachable {
-                endpoint: self.endpoint.clone(),
-                cause: format!("the answer broke off: {}", chain_text(&error)),
-            })?;
-        Ok(Object {
-            body: Body(bytes.to_vec()),
-            modified: answer.last_modified().and_then(timestamp),
-            version_id: answer.version_id,
-            etag: answer.e_tag,
-        })
-    }
     /// The fact in an error of one of the bucket's requests. An empty key: of the bucket itself.
     pub(super) fn failure<E>(
         &self,
@@ -276,10 +222,6 @@ fn location(region: &Region) -> Option<CreateBucketConfiguration> {
     })
 }
 
-fn timestamp(time: &aws_smithy_types::DateTime) -> Option<Timestamp> {
-    Timestamp::from_second(time.secs()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,10 +237,5 @@ mod tests {
         for region in ["ap-northeast-1", "eu-west-1", "xx-future-9"] {
             assert_eq!(constraint(region).as_deref(), Some(region));
         }
-    }
-
-    #[test]
-    fn bodies_are_not_printed() {
-        assert_eq!(format!("{:?}", Body(b"secret".to_vec())), "6 bytes");
     }
 }

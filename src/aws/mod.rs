@@ -15,13 +15,15 @@ mod client;
 mod error;
 mod failure;
 mod http;
+mod objects;
 mod session;
 mod sts;
 
 pub use account::VerifiedAccount;
 pub use base::Base;
-pub use bucket::{Body, Bucket, Creation, Object};
+pub use bucket::{Bucket, Creation};
 pub use bucket_settings::{DefaultEncryption, PublicAccessBlock, Versioning};
 pub use client::Aws;
 pub use error::AwsError;
+pub use objects::{Body, Object, ObjectEncryption, ObjectVersion, Written};
 pub use session::{BoxFuture, Keys, Session, SessionSource};

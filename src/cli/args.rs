@@ -165,7 +165,8 @@ pub(super) struct ConsentArgs {
     pub(super) yes: bool,
     /// Agree to writes in this protected environment (repeatable)
     ///
-    /// The only answer, beside typing the name, to what is asked of a `protected` environment.
+    /// Takes the place of typing the name where a `protected` environment is asked about. Beside it,
+    /// the flag that answers the question elsewhere (`--yes`, `--auto-approve`) is still needed.
     #[arg(long, value_name = "ENVIRONMENT")]
     pub(super) approve: Vec<String>,
 }

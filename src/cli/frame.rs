@@ -19,10 +19,11 @@ use crate::events::{self, Event, Events, Typed};
 use crate::journal::{Run, TfwFolder};
 use crate::manifest::SelectedUnit;
 use crate::model::{Diagnostic, Outcome, Project, UnitId, describe_io};
-use crate::pipeline::{Bundle, Consent, Context};
+use crate::pipeline::Bundle;
 use crate::process::Signals;
 use crate::report::{Builder, Ending, ExitCode};
 use crate::settings::{self, Settings};
+use crate::stage::{Consent, Context};
 use crate::terraform::{Terraform, removed_settings};
 use crate::ui::{self, Console};
 
@@ -52,6 +53,8 @@ pub(super) struct Frame<'a> {
     pub(super) single_unit: bool,
     /// The command starts no Terraform, and works where none is installed.
     pub(super) without_terraform: bool,
+    /// Flags that a second try needs too.
+    pub(super) flags: Vec<String>,
     /// The folder that a bundle is written into.
     pub(super) out: Option<&'a Path>,
     /// The units are those of a bundle.
@@ -95,6 +98,7 @@ impl<'a> Frame<'a> {
             spares_protected: false,
             single_unit: false,
             without_terraform: false,
+            flags: Vec::new(),
             out: None,
             bundle: None,
             yields_stdout: false,
@@ -277,6 +281,7 @@ impl<'a> Frame<'a> {
         Typed {
             options: shell_words(&options),
             selection: shell_words(&self.selection.typed()),
+            flags: shell_words(&self.flags),
             bundle: out.map(|folder| shell_words(&[folder])),
         }
     }

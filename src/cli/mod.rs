@@ -13,6 +13,7 @@ mod init;
 mod man;
 mod manifest;
 mod manual;
+mod migrate;
 mod output;
 mod plan;
 mod status;
@@ -81,7 +82,8 @@ Environment:
 Files:
   tfw.toml       the manifest, in the working directory or above it
   .tfw/runs/ID/  beside the manifest: report, journal, a log for each unit
-  .tfw/plans/    saved plans; they hold secrets, and are yours alone to read";
+  .tfw/plans/    saved plans; they hold secrets, and are yours alone to read
+  .tfw/backups/  copies of what migrations took away; they hold secrets, too";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -90,6 +92,7 @@ enum Command {
     Apply(apply::ApplyArgs),
     Destroy(destroy::DestroyArgs),
     Drift(drift::DriftArgs),
+    Migrate(migrate::MigrateArgs),
     Status(status::StatusArgs),
     Validate(validate::ValidateArgs),
     Output(output::OutputArgs),
@@ -109,6 +112,7 @@ impl Command {
             Self::Apply(_) => "apply",
             Self::Destroy(_) => "destroy",
             Self::Drift(_) => "drift",
+            Self::Migrate(_) => "migrate",
             Self::Status(_) => "status",
             Self::Validate(_) => "validate",
             Self::Output(_) => "output",
@@ -152,6 +156,7 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Apply(args) => apply::run(args, global, environment),
         Command::Destroy(args) => destroy::run(args, global, environment),
         Command::Drift(args) => drift::run(args, global, environment),
+        Command::Migrate(args) => migrate::run(args, global, environment),
         Command::Status(args) => status::run(args, global, environment),
         Command::Validate(args) => validate::run(args, global, environment),
         Command::Output(args) => output::run(args, global, environment),

@@ -119,6 +119,8 @@ pub struct Typed {
     pub options: String,
     /// The selection: `--all`, `dev 'prod/*'`; empty where it was the working directory's.
     pub selection: String,
+    /// Flags of the command that a second try needs too: `--to-local`; empty where there were none.
+    pub flags: String,
     /// The folder of the bundle that `plan` fills.
     pub bundle: Option<String>,
 }
@@ -144,6 +146,8 @@ pub enum Phase {
     Output,
     /// Looking at the state.
     State,
+    /// `terraform init -migrate-state`.
+    Migrate,
 }
 
 impl Phase {
@@ -159,6 +163,7 @@ impl Phase {
             Self::Validate => "validating",
             Self::Output => "reading outputs",
             Self::State => "looking at the state",
+            Self::Migrate => "moving the state",
         }
     }
 }

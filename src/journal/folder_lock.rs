@@ -6,7 +6,6 @@
 //! Terraform that tfw started goes on, so the file names that process, and whoever comes next waits
 //! for it too.
 
-use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use rustix::process::{Pid, test_kill_process};
 use sha2::{Digest, Sha256};
 
 use super::{JournalError, TfwFolder, append_private, make_private_folder};
+use crate::model::hex;
 
 /// How often a waiting unit looks again.
 const POLL: Duration = Duration::from_millis(100);
@@ -43,10 +43,7 @@ impl FolderLock {
             .canonicalize()
             .unwrap_or_else(|_| root_module.to_owned());
         let digest = Sha256::digest(root_module.as_os_str().as_encoded_bytes());
-        let name = digest.iter().take(8).fold(String::new(), |mut name, byte| {
-            let _ = write!(name, "{byte:02x}");
-            name
-        });
+        let name = hex(&digest[..8]);
         let path = folder.join(name);
         let file = append_private(&path)?;
         let mut waiting = Some(waiting);

@@ -5,6 +5,7 @@
 //! one log a unit and the report; the journal is what a later command reads when tfw died.
 
 mod folder_lock;
+pub mod migration;
 mod run;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use crate::model::UnitId;
 
 pub use folder_lock::FolderLock;
+pub use migration::Migration;
 pub use run::{Run, Step, StepState};
 
 /// What the name of a kept state ends with.

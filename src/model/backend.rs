@@ -79,6 +79,18 @@ impl Backend {
         }
     }
 
+    /// The same backend with another workspace selected.
+    #[must_use]
+    pub fn with_workspace(&self, workspace: Workspace) -> Self {
+        let mut backend = self.clone();
+        match &mut backend {
+            Self::S3(s3) => s3.workspace = workspace,
+            Self::Local(local) => local.workspace = workspace,
+            Self::Other(other) => other.workspace = workspace,
+        }
+        backend
+    }
+
     /// Where the state is, for people: `s3://acme-tfstate-dev/network/terraform.tfstate`.
     pub fn place(&self) -> String {
         match self {
@@ -123,12 +135,20 @@ impl S3Backend {
         if self.workspace.is_default() {
             return self.key.to_string();
         }
-        let prefix = self
-            .options
+        format!(
+            "{}/{}/{}",
+            self.workspace_prefix(),
+            self.workspace,
+            self.key
+        )
+    }
+
+    /// What the keys of named workspaces begin with.
+    pub fn workspace_prefix(&self) -> &str {
+        self.options
             .get("workspace_key_prefix")
             .and_then(Value::as_str)
-            .unwrap_or("env:");
-        format!("{prefix}/{}/{}", self.workspace, self.key)
+            .unwrap_or("env:")
     }
 }
 

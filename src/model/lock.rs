@@ -17,6 +17,16 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// A lock that was gone before its document could be read.
+    pub fn unknown() -> Self {
+        Self {
+            id: "(unknown)".to_owned(),
+            who: "somebody".to_owned(),
+            operation: "(unknown)".to_owned(),
+            created: "just now".to_owned(),
+        }
+    }
+
     /// What the holder does: `apply` for `OperationTypeApply`.
     pub fn doing(&self) -> String {
         let operation = &self.operation;

@@ -6,8 +6,10 @@
 mod backend;
 mod change;
 mod credentials;
+mod digest;
 mod io_error;
 mod lock;
+mod migration;
 mod names;
 mod nearest;
 mod outcome;
@@ -17,8 +19,10 @@ mod status;
 pub use backend::{Backend, BucketSpec, Encryption, LocalBackend, OtherBackend, S3Backend};
 pub use change::{AttributeChange, Changes, ResourceChange};
 pub use credentials::{AssumeRole, CredentialsSpec};
+pub use digest::{hex, sha256};
 pub use io_error::describe_io;
 pub use lock::Lock;
+pub use migration::{MigratedWorkspace, Migration};
 pub use names::{
     AccountId, BucketName, EnvironmentName, InvalidName, Region, RoleArn, StackName, StateKey,
     UnitId, Workspace,

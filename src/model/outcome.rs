@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{AccountId, Changes, Lock, Region, Unit};
+use super::{AccountId, Changes, Lock, Migration, Region, Unit};
 
 /// How one unit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -131,6 +131,7 @@ impl Outcome {
             duration_ms: None,
             log: None,
             plan_file: None,
+            migration: None,
         }
     }
 
@@ -192,4 +193,7 @@ pub struct Outcome {
     pub log: Option<String>,
     /// Its saved plan, relative to the manifest's folder.
     pub plan_file: Option<String>,
+    /// What was moved; only a migration's report has the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Option<Migration>>,
 }

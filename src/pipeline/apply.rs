@@ -5,25 +5,25 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 
-use super::Context;
-use super::Initialised;
 use super::approval::{self, Approved, Doing};
-use super::failure::Failure;
-use super::guards;
 use super::order;
 use super::plan::{Planned, discard};
 use super::plans::Plans;
 use super::preflight::{self, Checked, Intent};
-use super::record::Record;
 use super::schedule::{self, Plan, Step, verdict};
-use super::states;
-use super::terraform_step::Call;
 use super::waves;
 use crate::events::Phase;
 use crate::journal::{Step as JournalStep, StepState};
 use crate::manifest::OrderMode;
 use crate::model::{Backend, Diagnostic, Lock, Outcome, UnitResult};
 use crate::runner::{self, Node, Schedule};
+use crate::stage::Context;
+use crate::stage::Initialised;
+use crate::stage::failure::Failure;
+use crate::stage::guards;
+use crate::stage::record::Record;
+use crate::stage::states;
+use crate::stage::terraform_step::Call;
 use crate::terraform::command;
 
 /// `tfw apply`.

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::consent::Matter;
-use super::context::Context;
-use super::failure::Failure;
+use super::SavedPlan;
 use super::plan::Planned;
-use super::{SafeBackend, SavedPlan};
 use crate::model::Unit;
+use crate::stage::backend::where_and_who;
+use crate::stage::consent::Matter;
+use crate::stage::context::Context;
+use crate::stage::failure::Failure;
 
 /// A plan that was shown, and that somebody agreed to. Only [`approve`] makes it.
 #[derive(Debug)]
@@ -95,18 +96,5 @@ fn describe(planned: &Planned<'_, SavedPlan>) -> String {
         }
     }
     text.push_str(&where_and_who(unit, planned.site.backend()));
-    text
-}
-
-/// Where something is about to happen, and in whose name: lines below the one that says what.
-pub(super) fn where_and_who(unit: &Unit, backend: &SafeBackend) -> String {
-    let mut text = String::new();
-    if let Some(principal) = backend.account().principal() {
-        let _ = write!(text, "\n    as {principal}");
-        if let Some(region) = &unit.region {
-            let _ = write!(text, ", {region}");
-        }
-    }
-    let _ = write!(text, "\n    state in {}", unit.backend.place());
     text
 }

@@ -1,12 +1,12 @@
 //! What a destroy would take away from under units that stay.
 
-use super::Context;
-use super::context::at_once;
-use super::failure::Failure;
-use super::record::Record;
-use super::states;
 use crate::manifest::{Direction, Graph};
 use crate::model::{Diagnostic, Unit};
+use crate::stage::Context;
+use crate::stage::context::at_once;
+use crate::stage::failure::Failure;
+use crate::stage::record::Record;
+use crate::stage::states;
 
 /// A unit that is not selected, and what its state says.
 struct Staying<'c> {

@@ -8,20 +8,20 @@
 
 use std::path::Path;
 
-use super::Context;
-use super::failure::Failure;
 use super::order;
 use super::plan::{PlanMode, complete, is_plan, make_private, run_terraform};
 use super::preflight::{self, Intent, Work};
-use super::record::Record;
 use super::review::describe;
 use super::schedule::{self, Step, verdict};
-use super::states;
 use crate::events::Event;
 use crate::journal::remove_if_there;
 use crate::manifest::OrderMode;
 use crate::model::{Backend, Changes, Outcome, ResourceChange};
 use crate::process::Status;
+use crate::stage::Context;
+use crate::stage::failure::Failure;
+use crate::stage::record::Record;
+use crate::stage::states;
 
 /// `tfw drift`.
 pub async fn drift(ctx: &Context) {

@@ -5,20 +5,20 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::Context;
-use super::Initialised;
-use super::SafeBackend;
 use super::apply::rescue_errored_state;
-use super::approval::where_and_who;
-use super::failure::Failure;
-use super::guards;
-use super::initialise::{initialise, prepare_only};
-use super::inputs::{self, Missing};
 use super::preflight::{self, Checked, Intent, Work};
-use super::record::Record;
-use super::terraform_step::{self, Surroundings, Variables};
 use crate::journal::{Step as JournalStep, StepState};
 use crate::process::{Foreground, Forward, SpawnError};
+use crate::stage::Context;
+use crate::stage::Initialised;
+use crate::stage::SafeBackend;
+use crate::stage::backend::where_and_who;
+use crate::stage::failure::Failure;
+use crate::stage::guards;
+use crate::stage::initialise::{initialise, prepare_only};
+use crate::stage::inputs::{self, Missing};
+use crate::stage::record::Record;
+use crate::stage::terraform_step::{self, Surroundings, Variables};
 
 /// Subcommands that read: they need no name of a protected environment.
 const READING: &[&[&str]] = &[

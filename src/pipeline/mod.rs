@@ -1,9 +1,9 @@
-//! The work on units: stages whose inputs are proofs, so that the wrong order does not compile.
+//! The commands over units: what each does with a unit, from the preflight to the report.
 //!
-//! A unit goes through [`VerifiedAccount`](crate::aws::VerifiedAccount) → [`SafeBackend`] →
-//! [`Initialised`] → [`SavedPlan`] → [`ApprovedPlan`] → applied and read back. Each stage can
-//! only be built from the one before it; [`terraform`](terraform_step) with credentials only from
-//! a `VerifiedAccount`.
+//! What they are made of lies in [`stage`](crate::stage): a unit goes through
+//! [`VerifiedAccount`](crate::aws::VerifiedAccount) → [`SafeBackend`](crate::stage::SafeBackend) →
+//! [`Initialised`](crate::stage::Initialised), and from there through [`SavedPlan`] →
+//! [`ApprovedPlan`](approval) → applied and read back. Each can only be built from the one before.
 //!
 //! - [`preflight`] is what can be refused before anything runs, for all units at once: the guards
 //!   on disk, the accounts, the backends.
@@ -13,44 +13,28 @@
 
 mod apply;
 mod approval;
-mod backend;
-mod buckets;
 mod bundle;
-mod consent;
-mod context;
 mod dependents;
 mod drift;
 mod exec;
-mod failure;
-mod fingerprint;
-mod guards;
-mod initialise;
-mod inputs;
+mod init;
 mod order;
 mod output;
 mod plan;
 mod plans;
-mod plugin_cache;
 mod preflight;
 mod provisional;
-mod record;
-mod retry;
 mod review;
 mod schedule;
-mod states;
 mod status;
-mod terraform_step;
 mod validate;
 mod waves;
 
 pub use apply::{apply, destroy};
-pub use backend::SafeBackend;
 pub use bundle::{Bundle, BundleError, Draft, apply_bundle, plan_bundle};
-pub use consent::Consent;
-pub use context::Context;
 pub use drift::drift;
 pub use exec::{Exec, NotExecutable, exec};
-pub use initialise::{Initialised, init};
+pub use init::init;
 pub use output::{UnitOutputs, output};
 pub use plan::{SavedPlan, plan};
 pub use status::status;

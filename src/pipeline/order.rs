@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::Context;
 use super::schedule::Plan;
 use crate::manifest::{self, NodeKind, OrderMode};
 use crate::runner::{Node, Schedule};
+use crate::stage::Context;
 
 /// The schedule of the selected units; positions are those in `ctx.selected`.
 pub(super) fn plan(ctx: &Context, mode: OrderMode) -> Plan {

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Context;
-use super::record::Record;
 use super::schedule;
-use super::states;
 use crate::events::Phase;
 use crate::model::UnitId;
+use crate::stage::Context;
+use crate::stage::record::Record;
+use crate::stage::states;
 use crate::state::StateDocument;
 
 /// The outputs of one unit, as `terraform output -json` prints them.

@@ -6,22 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::Context;
-use super::Initialised;
-use super::SafeBackend;
 use super::approval::Doing;
 use super::bundle::AdoptedPlan;
-use super::failure::Failure;
-use super::initialise::{initialise, run_init};
-use super::inputs::{self, Missing};
 use super::order;
 use super::preflight::{self, Intent, Work};
 use super::provisional;
-use super::record::Record;
-use super::retry::Tries;
 use super::review::{self, Review};
 use super::schedule::{self, Step};
-use super::terraform_step::{Call, Finished, Variables};
 use crate::events::{Event, Phase};
 use crate::journal::{JournalError, Step as JournalStep, StepState, remove_if_there};
 use crate::manifest::OrderMode;
@@ -29,6 +20,15 @@ use crate::model::{Changes, Diagnostic, Outcome, UnitResult};
 use crate::process::Status;
 use crate::root_module::RootModule;
 use crate::runner::Verdict;
+use crate::stage::Context;
+use crate::stage::Initialised;
+use crate::stage::SafeBackend;
+use crate::stage::failure::Failure;
+use crate::stage::initialise::{initialise, run_init};
+use crate::stage::inputs::{self, Missing};
+use crate::stage::record::Record;
+use crate::stage::retry::Tries;
+use crate::stage::terraform_step::{Call, Finished, Variables};
 use crate::terraform::{command, diagnostics};
 
 /// A plan on disk, and what is in it. Only [`plan_unit`] makes it, and [`take_over`] of one that a

@@ -3,17 +3,17 @@
 //! What can be refused before a run starts is refused here, and then no unit runs. What merely
 //! fails (no credentials, an endpoint that does not answer) takes only its own unit along.
 
-use super::Context;
-use super::SafeBackend;
-use super::backend;
-use super::buckets::Absent;
 use super::dependents;
-use super::failure::Failure;
-use super::guards;
-use super::record::Record;
-use super::states;
 use crate::model::{Backend, Diagnostic, Outcome, Unit};
 use crate::root_module::RootModule;
+use crate::stage::Context;
+use crate::stage::SafeBackend;
+use crate::stage::backend;
+use crate::stage::buckets::Absent;
+use crate::stage::failure::Failure;
+use crate::stage::guards;
+use crate::stage::record::Record;
+use crate::stage::states;
 
 /// What a command is about to do, as far as the guards care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Plans that may not be the last word: one whose upstream has changes that are not applied yet
 //! may be another one after that.
 
-use super::Context;
 use crate::events::Event;
 use crate::manifest::{Direction, Graph};
 use crate::model::{Outcome, UnitResult};
+use crate::stage::Context;
 
 /// Tells which plans are provisional; gives for each selected unit, in their order, the index of an
 /// upstream unit whose changes make it so.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::Initialised;
-use super::failure::Failure;
-use super::record::Record;
-use super::terraform_step::{Call, Variables};
 use crate::model::{Changes, Diagnostic, ResourceChange};
+use crate::stage::Initialised;
+use crate::stage::failure::Failure;
+use crate::stage::record::Record;
+use crate::stage::terraform_step::{Call, Variables};
 use crate::terraform::{PlanDocument, command};
 
 /// A plan, as it is shown.

@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::future::Future;
 
-use super::Context;
-use super::failure::Failure;
 use super::order;
 use super::preflight::{Checked, Work};
-use super::record::Record;
 use crate::model::{Outcome, Unit, UnitResult};
 use crate::runner::{self, Ended, Schedule, Verdict};
+use crate::stage::Context;
+use crate::stage::failure::Failure;
+use crate::stage::record::Record;
 
 /// What a unit's work gives the schedule.
 pub(super) struct Step<T> {

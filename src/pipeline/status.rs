@@ -3,18 +3,18 @@
 //! No Terraform runs, and nothing is changed. It costs one role for each distinct one and, for
 //! each unit in S3, one read of its state and one of its lock.
 
-use super::Context;
-use super::backend;
-use super::context::at_once;
-use super::failure::Failure;
-use super::fingerprint::Fingerprint;
-use super::guards;
-use super::initialise::agrees_on_disk;
-use super::record::Record;
-use super::states;
 use crate::aws::VerifiedAccount;
 use crate::events::Phase;
 use crate::model::{Backend, Diagnostic, Lock, StatePresence, Unit, UnitStatus};
+use crate::stage::Context;
+use crate::stage::backend;
+use crate::stage::context::at_once;
+use crate::stage::failure::Failure;
+use crate::stage::fingerprint::Fingerprint;
+use crate::stage::guards;
+use crate::stage::initialise::agrees_on_disk;
+use crate::stage::record::Record;
+use crate::stage::states;
 use crate::state::{Found, StateStore};
 use crate::terraform::Recorded;
 
@@ -116,7 +116,7 @@ fn is_initialised(ctx: &Context, unit: &Unit) -> Result<bool, Failure> {
     Ok(match (&module.backend, &unit.backend) {
         _ if module.cloud.is_some() => false,
         (Some(block), backend) if block.kind == backend.kind() => {
-            agrees_on_disk(&recorded, unit, Some(&guards::arguments(unit)?))
+            agrees_on_disk(&recorded, unit, Some(&guards::arguments(&unit.backend)?))
         }
         // Of a local backend without a block Terraform records nothing, nor of an init that
         // installs nothing: that is known from tfw's own record.

@@ -1,15 +1,15 @@
 //! `tfw validate`: needs neither a backend nor credentials, so it gets neither.
 
-use super::Context;
-use super::failure::Failure;
-use super::plugin_cache;
-use super::record::Record;
-use super::retry::Tries;
 use super::schedule;
-use super::terraform_step::{self, Call, Surroundings, Variables};
 use crate::aws::VerifiedAccount;
 use crate::events::Phase;
 use crate::model::{Diagnostic, Severity, UnitResult};
+use crate::stage::Context;
+use crate::stage::failure::Failure;
+use crate::stage::plugin_cache;
+use crate::stage::record::Record;
+use crate::stage::retry::Tries;
+use crate::stage::terraform_step::{self, Call, Surroundings, Variables};
 use crate::terraform::command::{self, Init, InitBackend};
 use crate::terraform::parse_validation;
 

@@ -4,11 +4,9 @@
 //! together, then applied. A unit downstream of one that changes is planned after that apply, in
 //! the next wave, since its plan may be another one then; a wave without changes asks nothing.
 
-use super::Context;
 use super::SavedPlan;
 use super::apply::apply_approved;
 use super::approval::{self, Doing};
-use super::failure::Failure;
 use super::order;
 use super::plan::Planned;
 use super::plans::Plans;
@@ -16,6 +14,8 @@ use super::preflight::Checked;
 use super::schedule::{self, Plan, Scheduled, Step, end_unrun, verdict};
 use crate::model::{EnvironmentName, Outcome, UnitResult};
 use crate::runner::{Node, Schedule, Verdict};
+use crate::stage::Context;
+use crate::stage::failure::Failure;
 
 /// What a plan in a wave came to.
 enum Review<'c> {

@@ -245,7 +245,7 @@ mod tests {
         let (emitter, _told) = events::channel();
         let (mut source, signals) = Signals::manual(emitter);
         let child = shell(
-            "trap 'exit 42' INT; trap 'exit 1' TERM HUP; echo ready > ready; while :; do sleep 0.01; done",
+            "trap 'exit 42' INT; trap 'exit 1' TERM HUP; echo ready > ready; while [ -e ready ]; do sleep 0.01; done",
             folder.path(),
         );
         let (status, ()) = tokio::join!(child.run(&signals), async {

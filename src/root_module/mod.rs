@@ -8,6 +8,7 @@
 //! (`override.tf`, `*_override.tf`), whose blocks win. Of OpenTofu's `*.tofu` files each one stands
 //! for the `*.tf` file of the same name.
 
+mod edit;
 mod error;
 mod files;
 mod hcl;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+pub use edit::{BackendEdit, EditError, backend_edit};
 pub use error::ReadError;
 pub use files::normalize;
 pub use tfvars::{automatic_tfvars, read_tfvars};

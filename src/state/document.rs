@@ -108,6 +108,33 @@ impl StateDocument {
     }
 }
 
+impl StateDocument {
+    /// The addresses of its managed resources, each instance by itself, as Terraform prints them:
+    /// `module.a["x"].aws_vpc.this[0]`.
+    pub fn addresses(&self) -> Vec<String> {
+        let text = |value: &Value, name: &str| -> Option<String> {
+            value.get(name).and_then(Value::as_str).map(str::to_owned)
+        };
+        let mut addresses = Vec::new();
+        for resource in &self.resources {
+            if text(resource, "mode").as_deref() != Some("managed") {
+                continue;
+            }
+            let module = text(resource, "module").map_or_else(String::new, |module| module + ".");
+            let kind = text(resource, "type").unwrap_or_default();
+            let name = text(resource, "name").unwrap_or_default();
+            let instances = resource.get("instances").and_then(Value::as_array);
+            for instance in instances.into_iter().flatten() {
+                let key = instance
+                    .get("index_key")
+                    .map_or_else(String::new, |key| format!("[{key}]"));
+                addresses.push(format!("{module}{kind}.{name}{key}"));
+            }
+        }
+        addresses
+    }
+}
+
 /// What decides how to read on.
 #[derive(Deserialize)]
 struct Head {
@@ -162,6 +189,24 @@ mod tests {
         assert_eq!((state.serial, state.lineage.as_str()), (7, "l-1"));
         assert!(state.outputs["password"].sensitive && !state.outputs["id"].sensitive);
         assert_eq!(state.outputs["id"].value, "open");
+    }
+
+    #[test]
+    fn addresses_are_those_that_terraform_prints() {
+        let text = r#"{"version": 4, "resources": [
+            {"mode": "managed", "module": "module.m[\"k\"]", "type": "a", "name": "x",
+             "instances": [{"index_key": 0}, {"index_key": "b"}]},
+            {"mode": "data", "type": "d", "name": "z", "instances": [{}]},
+            {"mode": "managed", "type": "a", "name": "y", "instances": [{}]}]}"#;
+        let state = StateDocument::parse(text.as_bytes()).unwrap();
+        assert_eq!(
+            state.addresses(),
+            [
+                r#"module.m["k"].a.x[0]"#,
+                r#"module.m["k"].a.x["b"]"#,
+                "a.y"
+            ]
+        );
     }
 
     #[test]

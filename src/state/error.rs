@@ -14,6 +14,14 @@ pub enum StateError {
         /// Why.
         cause: AwsError,
     },
+    /// S3 could not or would not.
+    #[error("cannot write `{place}`: {cause}")]
+    Unwritable {
+        /// `s3://BUCKET/KEY`.
+        place: String,
+        /// Why.
+        cause: AwsError,
+    },
     /// The file system could not or would not.
     #[error("cannot read `{place}`: {cause}")]
     File {
@@ -45,6 +53,14 @@ pub enum StateError {
 }
 
 impl StateError {
+    /// Whether AWS itself says that this is somebody else's: a refusal.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Aws { cause, .. } | Self::Unwritable { cause, .. } => cause.is_refusal(),
+            _ => false,
+        }
+    }
+
     /// What to do next, where something can be done.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -52,6 +68,13 @@ impl StateError {
                 // Without `s3:ListBucket`, S3 answers 403 for a key that is not there.
                 AwsError::AccessDenied { .. } => Some(
                     "allow `s3:GetObject` on the key and `s3:ListBucket` on the bucket, and `kms:Decrypt` where the bucket uses a KMS key"
+                        .to_owned(),
+                ),
+                other => other.hint(),
+            },
+            Self::Unwritable { cause, .. } => match cause {
+                AwsError::AccessDenied { .. } => Some(
+                    "allow `s3:PutObject`, `s3:DeleteObject` and `s3:DeleteObjectVersion` on the key and on `KEY.tflock`, and `kms:GenerateDataKey` where a KMS key is used"
                         .to_owned(),
                 ),
                 other => other.hint(),

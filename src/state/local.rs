@@ -4,9 +4,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use rustix::fs::FlockOperation;
 use serde_json::Value;
 
-use super::{StateDocument, StateError, StateVersion, lock};
+use super::{RawState, StateError, StateVersion, lock};
 use crate::model::{LocalBackend, Lock};
 
 /// The state of one workspace in a file.
@@ -35,6 +36,13 @@ impl LocalState {
         Self { path }
     }
 
+    /// The state in a file that is known.
+    pub fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+        }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -45,27 +53,25 @@ impl LocalState {
     }
 
     pub(super) async fn read(&self) -> Result<Option<StateVersion>, StateError> {
-        let Some(bytes) = read(&self.path).await? else {
+        let raw = self.raw().await?;
+        raw.map(|raw| raw.parse(&self.place())).transpose()
+    }
+
+    pub(super) async fn raw(&self) -> Result<Option<RawState>, StateError> {
+        // After a migration away, Terraform leaves a file of zero bytes.
+        let Some(bytes) = read(&self.path).await?.filter(|bytes| !bytes.is_empty()) else {
             return Ok(None);
         };
-        // After a migration away, Terraform leaves a file of zero bytes.
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        let document = StateDocument::parse(&bytes).map_err(|cause| StateError::NotAState {
-            place: self.place(),
-            cause,
-        })?;
         let modified = tokio::fs::metadata(&self.path)
             .await
             .and_then(|metadata| metadata.modified())
             .ok()
             .and_then(|time| Timestamp::try_from(time).ok());
-        Ok(Some(StateVersion {
-            document,
-            size: bytes.len() as u64,
+        Ok(Some(RawState {
+            bytes,
             version_id: None,
             modified,
+            encryption: None,
         }))
     }
 
@@ -81,6 +87,31 @@ impl LocalState {
             None => Err(StateError::NotALock {
                 place: path.display().to_string(),
             }),
+        }
+    }
+
+    /// Who works on the file just now, by the lock of the system that Terraform holds on it; a
+    /// document that was left behind by a dead one counts for nothing.
+    ///
+    /// # Errors
+    /// There is a holder, and what it wrote of itself cannot be read.
+    pub async fn holder_at_work(&self) -> Result<Option<Lock>, StateError> {
+        let file = match std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&self.path)
+        {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            // A file that cannot be written is locked by nobody; reading it says what is wrong.
+            Err(_) => return Ok(None),
+        };
+        // Closing the file gives the lock back.
+        match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(None),
+            Err(_) => Ok(Some(
+                self.lock_holder().await?.unwrap_or_else(Lock::unknown),
+            )),
         }
     }
 

@@ -1,8 +1,39 @@
 //! The document in which Terraform says who holds a lock.
 
+use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::model::Lock;
+
+/// A lock that tfw is about to take.
+#[derive(Debug, Clone, Copy)]
+pub struct NewLock<'a> {
+    /// Its id, which is known before it is taken: whoever finds it can tell whose it is.
+    pub id: &'a str,
+    /// What it is for: `migration`.
+    pub operation: &'a str,
+    /// Anything else: `tfw run 20261121T233550Z-3f9a2c`.
+    pub info: &'a str,
+    /// `user@host`.
+    pub who: &'a str,
+}
+
+impl NewLock<'_> {
+    /// The document that Terraform would write; `path` is `BUCKET/KEY`.
+    pub(super) fn document(&self, path: &str) -> Vec<u8> {
+        let document = json!({
+            "ID": self.id,
+            "Operation": self.operation,
+            "Info": self.info,
+            "Who": self.who,
+            "Version": concat!("tfw ", env!("CARGO_PKG_VERSION")),
+            "Created": Timestamp::now().to_string(),
+            "Path": path,
+        });
+        document.to_string().into_bytes()
+    }
+}
 
 /// Terraform's lock document (`statemgr.LockInfo`). All of it is optional: a lock is one even when
 /// its document was cut short by a newer or an older version.
@@ -42,6 +73,20 @@ mod tests {
         assert_eq!((lock.id.as_str(), lock.who.as_str()), ("a-1", "me@host"));
         assert_eq!(lock.operation, "OperationTypeApply");
         assert_eq!(lock.created, "2026-01-02T03:04:05.6Z");
+    }
+
+    #[test]
+    fn what_tfw_writes_is_read_as_terraforms() {
+        let new = NewLock {
+            id: "t-1",
+            operation: "migration",
+            info: "run 1",
+            who: "me@host",
+        };
+        let lock = parse(&new.document("b/k")).unwrap();
+        assert_eq!((lock.id.as_str(), lock.who.as_str()), ("t-1", "me@host"));
+        assert_eq!(lock.doing(), "migration");
+        assert!(lock.created.parse::<Timestamp>().is_ok());
     }
 
     #[test]

@@ -1,22 +1,28 @@
 //! States: the document, and where it lies.
 //!
 //! [`StateStore`] reads the state of one workspace, and who holds its lock, without Terraform:
-//! that is how the outputs of one unit become the inputs of another.
+//! that is how the outputs of one unit become the inputs of another. [`S3State`] also takes and
+//! releases locks, and knows versions; [`content_hash`] says whether two states say the same.
 
+mod canonical;
 mod document;
 mod error;
 mod local;
 mod lock;
 mod s3;
 
+pub use canonical::content_hash;
 pub use document::{NotAState, Output, StateDocument};
 pub use error::StateError;
 pub use local::LocalState;
+pub use lock::NewLock;
 pub use s3::S3State;
+
+use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::aws::VerifiedAccount;
+use crate::aws::{ObjectEncryption, VerifiedAccount};
 use crate::model::{Backend, Lock, Unit};
 
 /// Where the state of one workspace lies.
@@ -41,6 +47,48 @@ pub struct StateVersion {
     pub modified: Option<Timestamp>,
 }
 
+/// The bytes of a state, whatever they are. They hold secrets: `Debug` prints only how many.
+#[derive(Clone)]
+pub struct RawState {
+    /// The whole document.
+    pub bytes: Vec<u8>,
+    /// Its version in the bucket.
+    pub version_id: Option<String>,
+    /// When it was written.
+    pub modified: Option<Timestamp>,
+    /// How the object is encrypted; `None`: the server does not say, or it is a file.
+    pub encryption: Option<ObjectEncryption>,
+}
+
+impl RawState {
+    /// Reads the document. `place` is for messages.
+    ///
+    /// # Errors
+    /// It is no state that tfw can read.
+    pub fn parse(&self, place: &str) -> Result<StateVersion, StateError> {
+        let document =
+            StateDocument::parse(&self.bytes).map_err(|cause| StateError::NotAState {
+                place: place.to_owned(),
+                cause,
+            })?;
+        Ok(StateVersion {
+            document,
+            size: self.bytes.len() as u64,
+            version_id: self.version_id.clone(),
+            modified: self.modified,
+        })
+    }
+}
+
+impl std::fmt::Debug for RawState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawState")
+            .field("bytes", &self.bytes.len())
+            .field("version_id", &self.version_id)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What lies at the place of a state.
 #[derive(Debug, Clone)]
 pub enum Found {
@@ -59,9 +107,21 @@ impl StateStore {
     /// # Errors
     /// The backend is neither `s3` nor `local`, or there are no credentials for S3.
     pub async fn open(unit: &Unit, account: &VerifiedAccount) -> Result<Self, StateError> {
-        match &unit.backend {
+        Self::at(&unit.folder, &unit.backend, account).await
+    }
+
+    /// The store of any backend, as seen from a root module's folder. Asks nobody yet.
+    ///
+    /// # Errors
+    /// The backend is neither `s3` nor `local`, or there are no credentials for S3.
+    pub async fn at(
+        folder: &Path,
+        backend: &Backend,
+        account: &VerifiedAccount,
+    ) -> Result<Self, StateError> {
+        match backend {
             Backend::S3(backend) => Ok(Self::S3(S3State::open(account, backend).await?)),
-            Backend::Local(backend) => Ok(Self::Local(LocalState::new(&unit.folder, backend))),
+            Backend::Local(backend) => Ok(Self::Local(LocalState::new(folder, backend))),
             Backend::Other(other) => Err(StateError::OtherBackend {
                 kind: other.kind.clone(),
             }),
@@ -98,6 +158,17 @@ impl StateStore {
                 Some(version) => Found::State(Box::new(version)),
                 None => Found::NoState,
             }),
+        }
+    }
+
+    /// Reads the current state as bytes; an object or a file of zero bytes is none.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn raw(&self) -> Result<Option<RawState>, StateError> {
+        match self {
+            Self::S3(state) => state.raw().await,
+            Self::Local(state) => state.raw().await,
         }
     }
 

@@ -1,7 +1,8 @@
 //! States in S3, with Terraform's native lock file beside them.
 
-use super::{Found, StateDocument, StateError, StateVersion, lock};
-use crate::aws::{AwsError, Bucket, VerifiedAccount};
+use super::lock::NewLock;
+use super::{Found, RawState, StateError, lock};
+use crate::aws::{AwsError, Bucket, Object, ObjectVersion, VerifiedAccount, Written};
 use crate::model::{Lock, S3Backend};
 
 /// The state of one workspace in a bucket.
@@ -9,6 +10,7 @@ use crate::model::{Lock, S3Backend};
 pub struct S3State {
     bucket: Bucket,
     key: String,
+    kms_key: Option<String>,
 }
 
 impl S3State {
@@ -24,7 +26,11 @@ impl S3State {
                 place: format!("s3://{}/{key}", backend.bucket),
                 cause,
             })?;
-        Ok(Self { bucket, key })
+        Ok(Self {
+            bucket,
+            key,
+            kms_key: backend.kms_key_id.clone(),
+        })
     }
 
     pub(super) fn place(&self) -> String {
@@ -38,25 +44,138 @@ impl S3State {
             Err(AwsError::NoSuchBucket { .. }) => return Ok(Found::NoBucket),
             Err(cause) => return Err(self.unreadable(&self.key, cause)),
         };
-        let bytes = object.body.0;
-        if bytes.is_empty() {
+        let raw = RawState::from(object);
+        if raw.bytes.is_empty() {
             return Ok(Found::NoState);
         }
-        let document = StateDocument::parse(&bytes).map_err(|cause| StateError::NotAState {
-            place: self.place(),
-            cause,
-        })?;
-        Ok(Found::State(Box::new(StateVersion {
-            document,
-            size: bytes.len() as u64,
-            version_id: object.version_id,
-            modified: object.modified,
-        })))
+        Ok(Found::State(Box::new(raw.parse(&self.place())?)))
+    }
+
+    pub(super) async fn raw(&self) -> Result<Option<RawState>, StateError> {
+        match self.bucket.get(&self.key).await {
+            Ok(object) if object.body.0.is_empty() => Ok(None),
+            Ok(object) => Ok(Some(object.into())),
+            Err(AwsError::NotFound { .. } | AwsError::NoSuchBucket { .. }) => Ok(None),
+            Err(cause) => Err(self.unreadable(&self.key, cause)),
+        }
+    }
+
+    /// Reads the state in one version.
+    ///
+    /// # Errors
+    /// There is no such version, or it cannot be read.
+    pub async fn version(&self, version_id: &str) -> Result<RawState, StateError> {
+        let object = self.bucket.get_version(&self.key, version_id).await;
+        object
+            .map(RawState::from)
+            .map_err(|cause| self.unreadable(&self.key, cause))
+    }
+
+    /// The versions of the state, the newest first, delete markers among them.
+    ///
+    /// # Errors
+    /// S3 could not or would not list them.
+    pub async fn versions(&self) -> Result<Vec<ObjectVersion>, StateError> {
+        let versions = self.bucket.versions(&self.key).await;
+        versions.map_err(|cause| self.unreadable(&self.key, cause))
+    }
+
+    /// Writes a state where none is; `false`: one is there already.
+    ///
+    /// # Errors
+    /// S3 could not or would not.
+    pub async fn write_new(&self, content: &[u8]) -> Result<bool, StateError> {
+        let written = self
+            .bucket
+            .put_new(&self.key, content, self.kms_key.as_deref())
+            .await
+            .map_err(|cause| self.unwritable(&self.key, cause))?;
+        Ok(matches!(written, Written::New(_)))
+    }
+
+    /// Removes one version for good.
+    ///
+    /// # Errors
+    /// S3 could not or would not.
+    pub async fn remove_version(&self, version_id: &str) -> Result<(), StateError> {
+        let removed = self.bucket.remove(&self.key, Some(version_id), None).await;
+        removed.map_err(|cause| self.unwritable(&self.key, cause))
+    }
+
+    /// Takes the lock as Terraform would, by a lock file that may not be there yet. The answer is
+    /// who holds it otherwise.
+    ///
+    /// # Errors
+    /// S3 could not or would not.
+    pub async fn lock(&self, lock: &NewLock<'_>) -> Result<Result<(), Lock>, StateError> {
+        let key = self.lock_key();
+        let path = format!("{}/{}", self.bucket.name(), self.key);
+        let written = self
+            .bucket
+            .put_new(&key, &lock.document(&path), self.kms_key.as_deref())
+            .await
+            .map_err(|cause| self.unwritable(&key, cause))?;
+        match written {
+            Written::New(_) => Ok(Ok(())),
+            // Also when a first try of the same request came through, and its answer did not.
+            Written::AlreadyThere => match self.lock_holder().await? {
+                Some(holder) if holder.id == lock.id => Ok(Ok(())),
+                Some(holder) => Ok(Err(holder)),
+                None => Ok(Err(Lock::unknown())),
+            },
+        }
+    }
+
+    /// Removes the lock as long as it has this id; gives who holds it otherwise. That there is none
+    /// is well, too.
+    ///
+    /// # Errors
+    /// S3 could not or would not.
+    pub async fn unlock(&self, id: &str) -> Result<Option<Lock>, StateError> {
+        let key = self.lock_key();
+        let object = match self.bucket.get(&key).await {
+            Ok(object) => object,
+            Err(AwsError::NotFound { .. } | AwsError::NoSuchBucket { .. }) => return Ok(None),
+            Err(cause) => return Err(self.unreadable(&key, cause)),
+        };
+        let Some(holder) = lock::parse(&object.body.0) else {
+            return Err(StateError::NotALock {
+                place: self.bucket.url(&key),
+            });
+        };
+        if holder.id != id {
+            return Ok(Some(holder));
+        }
+        // The version that was looked at, and no other that came since.
+        self.bucket
+            .remove(&key, object.version_id.as_deref(), object.etag.as_deref())
+            .await
+            .map_err(|cause| self.unwritable(&key, cause))?;
+        Ok(None)
+    }
+
+    /// The names of the workspaces that have a state beside this key; `default` always counts.
+    ///
+    /// # Errors
+    /// S3 could not or would not list them.
+    pub async fn workspaces(&self, backend: &S3Backend) -> Result<Vec<String>, StateError> {
+        let prefix = format!("{}/", backend.workspace_prefix());
+        let suffix = format!("/{}", backend.key);
+        let keys = self
+            .bucket
+            .keys(&prefix)
+            .await
+            .map_err(|cause| self.unreadable(&prefix, cause))?;
+        let named = keys.iter().filter_map(|key| {
+            let name = key.strip_prefix(&prefix)?.strip_suffix(&suffix)?;
+            (!name.contains('/')).then(|| name.to_owned())
+        });
+        Ok(named.collect())
     }
 
     /// Terraform's S3 backend writes the lock to `KEY.tflock`.
     pub(super) async fn lock_holder(&self) -> Result<Option<Lock>, StateError> {
-        let key = format!("{}.tflock", self.key);
+        let key = self.lock_key();
         let object = match self.bucket.get(&key).await {
             Ok(object) => object,
             // Where there is no bucket yet, there is no lock yet.
@@ -71,10 +190,50 @@ impl S3State {
         }
     }
 
+    /// Who holds the lock, by Terraform's lock document.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no lock document.
+    pub async fn holder(&self) -> Result<Option<Lock>, StateError> {
+        self.lock_holder().await
+    }
+
+    /// The URL of the state.
+    pub fn url(&self) -> String {
+        self.bucket.url(&self.key)
+    }
+
+    /// The URL of its lock file.
+    pub fn lock_url(&self) -> String {
+        self.bucket.url(&self.lock_key())
+    }
+
+    fn lock_key(&self) -> String {
+        format!("{}.tflock", self.key)
+    }
+
+    fn unwritable(&self, key: &str, cause: AwsError) -> StateError {
+        StateError::Unwritable {
+            place: self.bucket.url(key),
+            cause,
+        }
+    }
+
     fn unreadable(&self, key: &str, cause: AwsError) -> StateError {
         StateError::Aws {
             place: self.bucket.url(key),
             cause,
+        }
+    }
+}
+
+impl From<Object> for RawState {
+    fn from(object: Object) -> Self {
+        Self {
+            bytes: object.body.0,
+            version_id: object.version_id,
+            modified: object.modified,
+            encryption: object.encryption,
         }
     }
 }

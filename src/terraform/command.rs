@@ -30,6 +30,13 @@ pub enum InitBackend {
         /// at the old one is left behind.
         reconfigure: bool,
     },
+    /// The one in the root module, completed by this file where there is one, with all states
+    /// copied to it from the one that `.terraform` records, over whatever is there. Whether that
+    /// may be is for the caller to know, who also holds the lock.
+    Migrate {
+        /// The generated file.
+        config: Option<PathBuf>,
+    },
 }
 
 /// What `terraform plan` is to do.
@@ -70,6 +77,14 @@ pub fn init(init: &Init) -> Vec<OsString> {
     match &init.backend {
         InitBackend::None => args.push("-backend=false".into()),
         InitBackend::AsWritten => {}
+        InitBackend::Migrate { config } => {
+            args.extend(words(&["-migrate-state", "-force-copy", "-lock=false"]));
+            args.extend(
+                config
+                    .iter()
+                    .map(|config| with_path("-backend-config=", config)),
+            );
+        }
         InitBackend::File {
             config,
             reconfigure,
@@ -87,6 +102,13 @@ pub fn init(init: &Init) -> Vec<OsString> {
 pub fn select_workspace(workspace: &Workspace) -> Vec<OsString> {
     let mut args = words(&["workspace", "select", "-no-color", "-or-create"]);
     args.push(workspace.as_str().into());
+    args
+}
+
+/// `terraform force-unlock` without a question.
+pub fn force_unlock(id: &str) -> Vec<OsString> {
+    let mut args = words(&["force-unlock", "-force"]);
+    args.push(id.into());
     args
 }
 
@@ -207,6 +229,13 @@ mod tests {
         assert_eq!(
             line(&init(&request)),
             "init -input=false -no-color -backend-config=f -reconfigure"
+        );
+        request.backend = InitBackend::Migrate {
+            config: Some("f".into()),
+        };
+        assert_eq!(
+            line(&init(&request)),
+            "init -input=false -no-color -migrate-state -force-copy -lock=false -backend-config=f"
         );
         request.backend = InitBackend::None;
         assert_eq!(

@@ -36,7 +36,7 @@ pub use events::{Collected, Fact, OutputReader, parse_validation};
 pub use human::parse_human;
 pub use lock_file::{LOCK_FILE, LockFile, LockFileError};
 pub use plan_document::{PlanDocument, PlanDocumentError};
-pub use recorded::{Difference, Recorded, RecordedError};
+pub use recorded::{Difference, Recorded, RecordedBackend, RecordedError};
 pub use saved_plan::{NotAPlan, StateMark, state_of_plan};
 pub use version::VersionError;
 

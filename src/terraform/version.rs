@@ -1,6 +1,5 @@
 //! Which version a binary is. Asking costs 40 ms, so the answer is kept.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
@@ -12,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::binary::{Binary, Flavour};
 use crate::env_vars::EnvSnapshot;
+use crate::model::hex;
 use crate::process::{self, Output, Signals, SpawnError, Spec, Variables};
 
 /// Why the version of a binary is not known.
@@ -152,12 +152,7 @@ fn stamp(path: &Path) -> Option<(u64, (i64, i64))> {
 /// One file for each path, so that two binaries do not take turns.
 fn file_name(path: &Path) -> String {
     let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    let mut name = String::from("terraform-version-");
-    for byte in &digest[..8] {
-        // Writing to a string does not fail.
-        let _ = write!(name, "{byte:02x}");
-    }
-    name + ".json"
+    format!("terraform-version-{}.json", hex(&digest[..8]))
 }
 
 fn load(file: &Path) -> Option<Entry> {

@@ -7,6 +7,7 @@
 
 mod lines;
 mod live;
+mod migration;
 mod next;
 mod problems;
 mod prompt;
@@ -217,8 +218,8 @@ impl Console {
     /// What nobody has seen yet: plans, and what went wrong.
     fn show_open(&mut self, with_plans: bool) {
         let mut plans = std::mem::take(&mut self.plans);
-        let position = |unit: &UnitId| self.selected.iter().position(|each| each == unit);
-        plans.sort_by_cached_key(|plan| position(&plan.unit));
+        let positions: HashMap<&UnitId, usize> = self.selected.iter().zip(0..).collect();
+        plans.sort_by_key(|plan| positions.get(&plan.unit).copied());
         let mut text = String::new();
         if with_plans {
             let what = if self.command == "drift" {
@@ -240,7 +241,13 @@ impl Console {
         // However quiet it is to be: nobody is asked about what was not shown.
         self.show_open(true);
         self.live.hide();
-        let mut answer = prompt::ask(&mut self.out, &ask.question, &ask.expects);
+        let width = self.width();
+        let lines: Vec<String> = ask
+            .question
+            .lines()
+            .map(|line| style::wrap(line, width, 4))
+            .collect();
+        let mut answer = prompt::ask(&mut self.out, &lines.join("\n"), &ask.expects);
         let agreed = loop {
             tokio::select! {
                 answer = &mut answer => break answer.unwrap_or(false),
@@ -281,7 +288,8 @@ impl Console {
             elapsed_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             width: self.width(),
         };
-        let text = results.render();
+        let mut text = migration::render(&units, self.width());
+        text.push_str(&results.render());
         self.write(&text);
     }
 

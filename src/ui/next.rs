@@ -28,26 +28,27 @@ pub(super) fn next(command: &str, typed: &Typed, units: &[(UnitId, Outcome)]) ->
             .map(|(unit, _)| unit)
             .collect()
     };
-    let stuck = with(&|outcome| {
+    let is_stuck = |outcome: &Outcome| {
         matches!(
             outcome.result,
             UnitResult::Failed | UnitResult::Locked | UnitResult::Interrupted
         )
-    });
-    if !stuck.is_empty() {
+    };
+    if units.iter().any(|(_, outcome)| is_stuck(outcome)) {
         // What waits for a unit in an apply is skipped with it, and comes with it again; a plan
         // skips what no second plan would make.
-        let is_apply = matches!(command, "apply" | "destroy");
+        let is_apply = matches!(command, "apply" | "destroy" | "migrate");
         let left = with(&|outcome| match outcome.result {
             UnitResult::Succeeded | UnitResult::Refused => false,
             UnitResult::Skipped => is_apply,
             _ => true,
         });
-        let again = words(command, &named(&left));
+        let again = [words(command, &named(&left)), typed.flags.clone()];
+        let again = again.join(" ").trim_end().to_owned();
         let all = |result| {
             units
                 .iter()
-                .all(|(unit, outcome)| !stuck.contains(&unit) || outcome.result == result)
+                .all(|(_, outcome)| !is_stuck(outcome) || outcome.result == result)
         };
         let when = if all(UnitResult::Interrupted) {
             "go on"
@@ -64,6 +65,18 @@ pub(super) fn next(command: &str, typed: &Typed, units: &[(UnitId, Outcome)]) ->
             "see what would change: {}",
             words("plan", &typed.selection)
         )],
+        "migrate" => {
+            let moved = with(&|outcome| matches!(outcome.migration, Some(Some(_))));
+            // Back in a local file, the manifest comes first; it has been named.
+            if moved.is_empty() || typed.flags.contains("--to-local") {
+                Vec::new()
+            } else {
+                vec![format!(
+                    "see that nothing would change: {}",
+                    words("plan", &named(&moved))
+                )]
+            }
+        }
         "plan" | "drift" if changed.is_empty() => Vec::new(),
         "plan" => match &typed.bundle {
             Some(folder) => vec![format!(
@@ -108,6 +121,7 @@ mod tests {
         Typed {
             options: "--manifest 'my live/tfw.toml'".to_owned(),
             selection: "--all".to_owned(),
+            flags: String::new(),
             bundle: None,
         }
     }

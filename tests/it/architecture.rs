@@ -1,8 +1,9 @@
 //! Who may use whom inside tfw: the directions of the design, read off the source.
 //!
-//! `cli → migrate, pipeline → runner; state, bucket, credentials, terraform → aws, process →
+//! `cli → migrate, pipeline → stage, runner; state, bucket, credentials, terraform → aws, process →
 //! model, events, journal`; `ui` and `report` know events and model only. Rooms of one rank do not
-//! use each other, but for what stands here with its reason.
+//! use each other, but for what stands here with its reason. `stage` is what `migrate` and
+//! `pipeline` have in common: the context of a run, the record of a unit, the proofs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -41,8 +42,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The work.
     ("runner", &[]),
     (
+        "stage",
+        &[
+            "state",
+            "bucket",
+            "credentials",
+            "terraform",
+            "aws",
+            "process",
+            "root_module",
+            "model",
+            "events",
+            "journal",
+            "env_vars",
+        ],
+    ),
+    (
         "pipeline",
         &[
+            "stage",
             "runner",
             "state",
             "bucket",
@@ -51,6 +69,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "aws",
             "process",
             "manifest",
+            "root_module",
+            "model",
+            "events",
+            "journal",
+            "env_vars",
+        ],
+    ),
+    (
+        "migrate",
+        &[
+            "stage",
+            "state",
+            "bucket",
+            "credentials",
+            "terraform",
+            "aws",
+            "process",
             "root_module",
             "model",
             "events",
@@ -67,7 +102,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "settings",
+            "migrate",
             "pipeline",
+            "stage",
             "runner",
             "state",
             "bucket",

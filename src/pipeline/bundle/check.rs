@@ -4,22 +4,22 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use super::super::Context;
-use super::super::context::at_once;
-use super::super::failure::Failure;
-use super::super::inputs::{self, Missing};
-use super::super::record::Record;
-use super::super::states;
-use super::super::terraform_step::Variables;
 use super::basis::{Sources, View};
 use super::compare::{self, Difference};
-use super::digest::sha256;
 use super::record::{PlanRecord, UnitRecord};
 use super::tree::Tree;
 use super::{Bundle, plan_name};
 use crate::journal::{remove_if_there, write_private};
+use crate::model::sha256;
 use crate::model::{Backend, Diagnostic, Unit, UnitId, describe_io};
 use crate::root_module::ReadError;
+use crate::stage::Context;
+use crate::stage::context::at_once;
+use crate::stage::failure::Failure;
+use crate::stage::inputs::{self, Missing};
+use crate::stage::record::Record;
+use crate::stage::states;
+use crate::stage::terraform_step::Variables;
 use crate::terraform::{StateMark, state_of_plan};
 
 /// The run's own copy of a plan in a bundle: the very bytes whose hash is the recorded one. Only

@@ -1,9 +1,9 @@
 //! The hashes in a bundle.
 
-use std::fmt::Write as _;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crate::model::hex;
 
 /// Goes into each hash of what may be secret, so that equal values of two bundles do not look
 /// alike and no table of hashes helps. A short value can still be guessed by whoever has the
@@ -35,22 +35,10 @@ impl Salt {
     }
 }
 
-/// SHA-256, in hex.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::sha256;
 
     #[test]
     fn equal_values_look_alike_only_under_one_name_in_one_bundle() {

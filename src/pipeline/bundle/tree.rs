@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::super::Context;
-use super::super::failure::Failure;
 use super::relative;
 use crate::env_vars::{EnvSnapshot, GIT_CONFIG, GIT_OPTIONAL_LOCKS};
 use crate::process::{self, Captured, Output, SpawnError, Spec, Variables};
 use crate::root_module::normalize;
+use crate::stage::Context;
+use crate::stage::failure::Failure;
 use crate::terraform::LOCK_FILE;
 
 /// The repository around the manifest.

@@ -9,16 +9,17 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::super::Context;
 use super::super::plan::{PlanMode, Planned, SavedPlan, plan_all};
 use super::basis::{Sources, View};
-use super::digest::{Salt, sha256};
+use super::digest::Salt;
 use super::record::{Basis, BundleRecord, LeftOut, PlanRecord, SCHEMA, UnitRecord};
 use super::tree::Tree;
 use super::{BundleError, DOCUMENT, plan_name};
 use crate::events::Event;
 use crate::journal::{JournalError, make_private_folder, remove_if_there, write_private};
+use crate::model::sha256;
 use crate::model::{Changes, Diagnostic, Outcome, Unit, UnitResult};
+use crate::stage::Context;
 use crate::terraform::{StateMark, state_of_plan};
 
 /// A folder that a bundle is to be written into: there, empty and private.

@@ -111,7 +111,7 @@ async fn each_step_sends_one_sigint_and_the_last_one_kills() {
     // sh ignores SIGINT, and belongs to the group that is killed.
     let spec = script(
         folder.path(),
-        "n=0; trap 'n=$((n+1)); echo got $n' INT; sleep 1000 & echo ready; while :; do wait; done",
+        "n=0; trap 'n=$((n+1)); echo got $n' INT; sleep 1000 & echo ready; while kill -0 $!; do wait; done",
     );
     let mut lines = Vec::new();
     let exit = run(spec, &signals, |line| {

@@ -27,6 +27,8 @@ pub(crate) struct TestEnvironment {
     environments: Vec<String>,
     defaults: String,
     emulator: Option<String>,
+    /// The server that S3's requests go to, where it is another one.
+    s3: Option<String>,
     proxy: Option<Proxy>,
 }
 
@@ -34,20 +36,28 @@ impl TestEnvironment {
     /// On moto, which has STS with several accounts and S3 with locks and versions. It does not
     /// keep one account from another's buckets.
     pub(crate) fn new() -> Self {
-        Self::on(Some(from_xtask("TFW_TEST_MOTO")))
+        Self::on(Some(from_xtask("TFW_TEST_MOTO")), None)
+    }
+
+    /// With S3 on SeaweedFS, which shares no line of code with moto, and everything else on moto.
+    pub(crate) fn on_seaweedfs() -> Self {
+        Self::on(
+            Some(from_xtask("TFW_TEST_MOTO")),
+            Some(from_xtask("TFW_TEST_SEAWEEDFS")),
+        )
     }
 
     /// On MiniStack, which refuses what belongs to another account.
     pub(crate) fn on_ministack() -> Self {
-        Self::on(Some(from_xtask("TFW_TEST_MINISTACK")))
+        Self::on(Some(from_xtask("TFW_TEST_MINISTACK")), None)
     }
 
     /// With local state, and no AWS at all.
     pub(crate) fn offline() -> Self {
-        Self::on(None)
+        Self::on(None, None)
     }
 
-    fn on(emulator: Option<String>) -> Self {
+    fn on(emulator: Option<String>, s3: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for part in ["home", "bin", "repository"] {
             fs::create_dir(folder.path().join(part)).unwrap();
@@ -62,8 +72,11 @@ impl TestEnvironment {
             accounts: fastrand::u32(100_000_000..1_000_000_000),
             environments: Vec::new(),
             defaults: String::new(),
-            proxy: emulator.as_deref().map(Proxy::start),
+            proxy: emulator
+                .as_deref()
+                .map(|emulator| Proxy::start_beside(emulator, s3.as_deref())),
             emulator,
+            s3,
         };
         test.mirror(Path::new(&mirror));
         let backend = if test.proxy.is_some() {
@@ -159,6 +172,12 @@ impl TestEnvironment {
     #[track_caller]
     pub(crate) fn emulator(&self) -> &str {
         self.emulator.as_deref().expect("this test has no AWS")
+    }
+
+    /// The server that S3's requests go to, for what the test itself asks.
+    #[track_caller]
+    pub(crate) fn s3_server(&self) -> &str {
+        self.s3.as_deref().unwrap_or_else(|| self.emulator())
     }
 
     /// Puts a shell script in place of Terraform, for what cannot be provoked otherwise. It may

@@ -10,6 +10,9 @@ use super::{PATIENCE, Request};
 /// Changes the body of an answer.
 pub(super) type Edit = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
+/// Something that a fault does.
+pub(super) type Happening = Arc<dyn Fn() + Send + Sync>;
+
 /// What happens to a request instead of being passed on.
 #[derive(Clone)]
 pub(super) enum Action {
@@ -24,6 +27,14 @@ pub(super) enum Action {
     },
     /// It is passed on, and its answer comes back with another body.
     Edit(Edit),
+    /// Something happens first; then the connection breaks, and nothing is passed on.
+    Before(Happening),
+    /// It is passed on, something happens, and no answer comes back.
+    After(Happening),
+    /// It is passed on, and half of its answer comes back.
+    Truncate,
+    /// It is passed on a while later.
+    Delay(Duration),
 }
 
 /// Which requests, how many of them, and what happens to them.
@@ -60,6 +71,27 @@ impl When<'_> {
     /// Passes them on, and changes the bodies of their answers.
     pub(crate) fn edit_answer(self, edit: impl Fn(&str) -> String + Send + Sync + 'static) {
         self.then(Action::Edit(Arc::new(edit)));
+    }
+
+    /// Does something when one arrives, and breaks the connection: the server never sees it.
+    pub(crate) fn happens_before(self, happening: impl Fn() + Send + Sync + 'static) {
+        self.then(Action::Before(Arc::new(happening)));
+    }
+
+    /// Does something when the server has answered, and breaks the connection: nobody gets the
+    /// answer.
+    pub(crate) fn happens_after(self, happening: impl Fn() + Send + Sync + 'static) {
+        self.then(Action::After(Arc::new(happening)));
+    }
+
+    /// Passes them on, and only half of the answer back.
+    pub(crate) fn truncate(self) {
+        self.then(Action::Truncate);
+    }
+
+    /// Passes them on a while later.
+    pub(crate) fn delay(self, time: Duration) {
+        self.then(Action::Delay(time));
     }
 
     /// Holds them back until the gate is opened or dropped.

@@ -22,11 +22,13 @@ mod git;
 mod http;
 mod http_state;
 mod mirror;
+pub(crate) mod preload;
 mod proxy;
 mod reports;
 mod requests;
 mod screen;
 mod stacks;
+pub(crate) mod states;
 mod terminal;
 mod tls;
 mod world;
@@ -56,6 +58,11 @@ fn from_xtask(name: &str) -> String {
         Ok(value) if !value.is_empty() => value,
         _ => panic!("`{name}` is not set: run `cargo xtask test`, which starts the emulators"),
     }
+}
+
+/// Where `cargo xtask chaos` wants its table; otherwise nobody does.
+pub(crate) fn chaos_table() -> Option<PathBuf> {
+    std::env::var_os("TFW_TEST_CHAOS").map(PathBuf::from)
 }
 
 /// Terraform, or OpenTofu where there is no other.

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::uri::PathAndQuery;
 use hyper::service::service_fn;
@@ -23,7 +24,7 @@ use tokio::sync::oneshot;
 use super::faults::{Action, Fault, When, error_body, s3_error_body};
 use super::{Client, PATIENCE, Request};
 
-type Answer = hyper::Response<Full<Bytes>>;
+type Answer = hyper::Response<BoxBody<Bytes, Broken>>;
 
 /// A running proxy; dropping it ends it.
 pub(crate) struct Proxy {
@@ -36,6 +37,8 @@ pub(crate) struct Proxy {
 
 struct Shared {
     upstream: String,
+    /// Where S3's requests go instead.
+    s3: Option<String>,
     requests: Mutex<Vec<Request>>,
     faults: Mutex<Vec<Fault>>,
     news: Mutex<mpsc::Sender<()>>,
@@ -44,9 +47,15 @@ struct Shared {
 impl Proxy {
     /// Starts one on a free port, in front of the server at `upstream` (`http://HOST:PORT`).
     pub(crate) fn start(upstream: &str) -> Self {
+        Self::start_beside(upstream, None)
+    }
+
+    /// The same, with another server for S3.
+    pub(crate) fn start_beside(upstream: &str, s3: Option<&str>) -> Self {
         let (news, recorded) = mpsc::channel();
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
+            s3: s3.map(str::to_owned),
             requests: Mutex::default(),
             faults: Mutex::default(),
             news: Mutex::new(news),
@@ -197,6 +206,8 @@ async fn answer(
     let _ = shared.news.lock().unwrap().send(());
 
     let mut edit = None;
+    let mut after = None;
+    let mut truncate = false;
     match action {
         Some(Action::Refuse { status, code }) => {
             let body = if s3 {
@@ -207,7 +218,7 @@ async fn answer(
             let answer = hyper::Response::builder()
                 .status(status)
                 .header("content-type", "application/xml")
-                .body(Full::from(body));
+                .body(whole(Bytes::from(body)));
             return answer.map_err(|_| Broken);
         }
         Some(Action::Disconnect) => return Err(Broken),
@@ -217,12 +228,20 @@ async fn answer(
             let _ = open.wait_for(|open| *open).await;
         }
         Some(Action::Edit(found)) => edit = Some(found),
+        Some(Action::Before(happening)) => {
+            happening();
+            return Err(Broken);
+        }
+        Some(Action::After(happening)) => after = Some(happening),
+        Some(Action::Truncate) => truncate = true,
+        Some(Action::Delay(time)) => tokio::time::sleep(time).await,
         None => {}
     }
 
     // Whoever takes this for the proxy of HTTP_PROXY sends the whole URI, else only the path.
     let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let target = format!("{}{path}", shared.upstream);
+    let upstream = shared.s3.as_ref().filter(|_| s3);
+    let target = format!("{}{path}", upstream.unwrap_or(&shared.upstream));
     let mut onward = hyper::Request::new(Full::from(body));
     *onward.method_mut() = parts.method;
     *onward.uri_mut() = target.parse().map_err(|_| Broken)?;
@@ -249,7 +268,23 @@ async fn answer(
             Bytes::from(edit(&String::from_utf8_lossy(&body)))
         }
     };
-    Ok(hyper::Response::from_parts(parts, Full::from(body)))
+    if let Some(happening) = after {
+        happening();
+        return Err(Broken);
+    }
+    let body = if truncate { half(&body) } else { whole(body) };
+    Ok(hyper::Response::from_parts(parts, body))
+}
+
+fn whole(body: Bytes) -> BoxBody<Bytes, Broken> {
+    Full::from(body).map_err(|never| match never {}).boxed()
+}
+
+/// The first half of a body, and then nothing: its length stands in the header.
+fn half(body: &Bytes) -> BoxBody<Bytes, Broken> {
+    let first = body.slice(..body.len() / 2);
+    let parts = [Ok(Frame::data(first)), Err(Broken)];
+    StreamBody::new(futures_util::stream::iter(parts)).boxed()
 }
 
 fn record(parts: &hyper::http::request::Parts, body: &[u8]) -> Request {

@@ -48,6 +48,43 @@ impl TestEnvironment {
         keys.into_iter().filter(|found| *found == key).count()
     }
 
+    /// Every version and delete marker in the bucket of an environment, with its entity tag.
+    pub(crate) fn history(&self, environment: &str) -> Vec<String> {
+        let answer = self.s3(environment, "GET", "?versions", "");
+        ["Version", "DeleteMarker"]
+            .iter()
+            .flat_map(|kind| {
+                let entries = http::tags(&answer.body, kind);
+                entries.into_iter().map(move |entry| {
+                    let field = |name| http::tags(entry, name).first().copied().unwrap_or("-");
+                    format!(
+                        "{kind} {} {} {} {}",
+                        field("Key"),
+                        field("VersionId"),
+                        field("ETag"),
+                        field("IsLatest")
+                    )
+                })
+            })
+            .collect()
+    }
+
+    /// Whether there is a lock file in the bucket of an environment.
+    pub(crate) fn locks(&self, environment: &str) -> Vec<String> {
+        let mut keys = self.objects(environment);
+        keys.retain(|key| key.ends_with(".tflock"));
+        keys
+    }
+
+    /// Creates the bucket of an environment, which keeps versions.
+    #[track_caller]
+    pub(crate) fn create_versioned_bucket(&self, environment: &str) {
+        self.create_bucket(environment);
+        let body = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        let answer = self.s3(environment, "PUT", "?versioning", body);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
     /// Whether the state of an environment without stacks is locked.
     pub(crate) fn locked(&self, environment: &str) -> bool {
         self.object(environment, "terraform.tfstate.tflock")
@@ -108,6 +145,26 @@ impl TestEnvironment {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
+    /// Asks DynamoDB of an environment's account: an operation and its JSON.
+    #[track_caller]
+    pub(crate) fn dynamodb(&self, environment: &str, operation: &str, body: &str) {
+        let key = self.access_key(&self.account(environment));
+        let scope = format!("{key}/20260101/{REGION}/dynamodb/aws4_request");
+        let request = hyper::Request::builder()
+            .method("POST")
+            .uri(self.emulator())
+            .header(
+                "authorization",
+                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
+            )
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+            .body(Full::<Bytes>::from(body.to_owned()))
+            .unwrap();
+        let answer = http::send(request);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
     fn access_key(&self, account: &str) -> String {
         let [(_, key), ..] = self.credentials(account);
         key
@@ -122,13 +179,17 @@ impl TestEnvironment {
     /// A request with a signature that says who asks; no emulator looks at whether it is right.
     fn signed(&self, service: &str, key: &str, method: &str, path: &str, body: String) -> Answer {
         let scope = format!("{key}/20260101/{REGION}/{service}/aws4_request");
+        let server = match service {
+            "s3" => self.s3_server(),
+            _ => self.emulator(),
+        };
         let content = match service {
             "sts" | "ec2" => "application/x-www-form-urlencoded",
             _ => "application/octet-stream",
         };
         let request = hyper::Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.emulator()))
+            .uri(format!("{server}{path}"))
             .header(
                 "authorization",
                 format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),

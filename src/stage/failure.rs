@@ -7,30 +7,30 @@ use crate::model::{Diagnostic, Lock, UnitResult};
 
 /// The end of a unit that did not succeed: how, why, and what there is to say.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     /// Never `Succeeded`.
-    pub(super) result: UnitResult,
+    pub(crate) result: UnitResult,
     /// One line: what was being done, and what happened.
-    pub(super) reason: String,
+    pub(crate) reason: String,
     /// All of it, with hints.
-    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
     /// The lock that stood in the way.
-    pub(super) lock: Option<Box<Lock>>,
+    pub(crate) lock: Option<Box<Lock>>,
 }
 
 impl Failure {
     /// Something went wrong.
-    pub(super) fn failed(diagnostic: Diagnostic) -> Self {
+    pub(crate) fn failed(diagnostic: Diagnostic) -> Self {
         Self::from_diagnostic(UnitResult::Failed, diagnostic)
     }
 
     /// A guard or a missing consent.
-    pub(super) fn refused(diagnostic: Diagnostic) -> Self {
+    pub(crate) fn refused(diagnostic: Diagnostic) -> Self {
         Self::from_diagnostic(UnitResult::Refused, diagnostic)
     }
 
     /// A hand-typed Terraform ended with this code.
-    pub(super) fn exec(code: u8) -> Self {
+    pub(crate) fn exec(code: u8) -> Self {
         let reason = format!("terraform ended with exit code {code}");
         Self {
             result: UnitResult::Failed,
@@ -38,8 +38,25 @@ impl Failure {
         }
     }
 
+    /// Somebody else holds the lock of a state.
+    pub(crate) fn held(place: &str, lock: Lock) -> Self {
+        let reason = format!(
+            "the state in `{place}` is locked by {} since {}, for `{}`",
+            lock.who,
+            lock.since(),
+            lock.doing()
+        );
+        let diagnostic = Diagnostic::error(reason)
+            .with_detail(format!("lock id: {}", lock.id))
+            .with_hint("wait until that is done, then run again");
+        Self {
+            lock: Some(Box::new(lock)),
+            ..Self::from_diagnostic(UnitResult::Locked, diagnostic)
+        }
+    }
+
     /// Nothing to be done for a reason that is no error.
-    pub(super) fn skipped(reason: impl Into<String>) -> Self {
+    pub(crate) fn skipped(reason: impl Into<String>) -> Self {
         Self {
             result: UnitResult::Skipped,
             reason: reason.into(),
@@ -49,7 +66,7 @@ impl Failure {
     }
 
     /// A signal came.
-    pub(super) fn interrupted(reason: impl Into<String>) -> Self {
+    pub(crate) fn interrupted(reason: impl Into<String>) -> Self {
         Self {
             result: UnitResult::Interrupted,
             ..Self::skipped(reason)
@@ -57,12 +74,12 @@ impl Failure {
     }
 
     /// A signal came before this unit began.
-    pub(super) fn not_started() -> Self {
+    pub(crate) fn not_started() -> Self {
         Self::interrupted("not started: the run was interrupted")
     }
 
     /// The schedule stopped before this unit: by a signal, or by `--fail-fast`.
-    pub(super) fn not_begun(ctx: &Context) -> Self {
+    pub(crate) fn not_begun(ctx: &Context) -> Self {
         if ctx.signals.is_stopping() {
             Self::not_started()
         } else {
@@ -71,7 +88,7 @@ impl Failure {
     }
 
     /// Whether a guard or a missing consent said no.
-    pub(super) fn is_refusal(&self) -> bool {
+    pub(crate) fn is_refusal(&self) -> bool {
         self.result == UnitResult::Refused
     }
 
@@ -85,7 +102,7 @@ impl Failure {
     }
 
     /// A fact of another room, with its hint: a refusal where the room says so.
-    pub(super) fn fact(summary: String, hint: Option<String>, refusal: bool) -> Self {
+    pub(crate) fn fact(summary: String, hint: Option<String>, refusal: bool) -> Self {
         let diagnostic = Diagnostic::error(summary);
         let diagnostic = match hint {
             Some(hint) => diagnostic.with_hint(hint),
@@ -99,7 +116,7 @@ impl Failure {
     }
 
     /// An error of AWS while `doing` something: "reading the state".
-    pub(super) fn aws(doing: &str, error: &AwsError) -> Self {
+    pub(crate) fn aws(doing: &str, error: &AwsError) -> Self {
         Self::fact(
             format!("{doing}: {error}"),
             error.hint(),

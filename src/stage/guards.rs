@@ -19,7 +19,7 @@ use crate::terraform::{Recorded, backend_config, foreign_arguments};
 ///
 /// # Errors
 /// A refusal with a hint, or a failure where the root module cannot be read.
-pub(super) fn check(ctx: &Context, unit: &Unit) -> Result<RootModule, Failure> {
+pub(crate) fn check(ctx: &Context, unit: &Unit) -> Result<RootModule, Failure> {
     let module = read_module(ctx, unit)?;
     backend_block(ctx, unit, &module)?;
     if !matches!(unit.backend, Backend::Local(_)) {
@@ -30,12 +30,12 @@ pub(super) fn check(ctx: &Context, unit: &Unit) -> Result<RootModule, Failure> {
 }
 
 /// Reads the root module of a unit.
-pub(super) fn read_module(ctx: &Context, unit: &Unit) -> Result<RootModule, Failure> {
+pub(crate) fn read_module(ctx: &Context, unit: &Unit) -> Result<RootModule, Failure> {
     RootModule::read(&unit.folder).map_err(|error| unreadable(ctx, unit, &error))
 }
 
 /// Refuses an apply over a state that an earlier apply could not save.
-pub(super) fn errored_state(ctx: &Context, unit: &Unit) -> Result<(), Failure> {
+pub(crate) fn errored_state(ctx: &Context, unit: &Unit) -> Result<(), Failure> {
     let file = unit.folder.join("errored.tfstate");
     if !file.exists() {
         return Ok(());
@@ -110,16 +110,19 @@ fn backend_block(ctx: &Context, unit: &Unit, module: &RootModule) -> Result<(), 
     }
 }
 
-/// The arguments that the manifest gives the unit's backend.
-pub(super) fn arguments(unit: &Unit) -> Result<Map<String, Value>, Failure> {
-    backend_config::arguments(&unit.backend).map_err(|error| {
+/// The arguments that Terraform is given for a backend.
+///
+/// # Errors
+/// An option cannot be passed: it is a secret, or set twice.
+pub(crate) fn arguments(backend: &Backend) -> Result<Map<String, Value>, Failure> {
+    backend_config::arguments(backend).map_err(|error| {
         Failure::failed(Diagnostic::error(error.to_string()).with_hint(error.hint()))
     })
 }
 
 /// What the block says by itself is Terraform's to obey, and unknown to tfw.
 fn backend_arguments(ctx: &Context, unit: &Unit, block: &BackendBlock) -> Result<(), Failure> {
-    let foreign = foreign_arguments(&block.arguments, &unit.backend, &arguments(unit)?);
+    let foreign = foreign_arguments(&block.arguments, &unit.backend, &arguments(&unit.backend)?);
     if foreign.is_empty() {
         return Ok(());
     }

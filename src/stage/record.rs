@@ -8,21 +8,21 @@ use super::Context;
 use super::failure::Failure;
 use crate::events::{Event, Phase};
 use crate::journal::{Step, StepState};
-use crate::model::{Changes, Diagnostic, InitRun, Lock, Outcome, Unit, UnitResult};
+use crate::model::{Changes, Diagnostic, InitRun, Lock, Migration, Outcome, Unit, UnitResult};
 
 /// The outcome of a unit in the making. Dropped unfinished it says nothing; every path ends in
 /// [`Record::finish`].
 #[derive(Debug)]
-pub(super) struct Record<'c> {
-    pub(super) ctx: &'c Context,
-    pub(super) unit: &'c Unit,
+pub(crate) struct Record<'c> {
+    pub(crate) ctx: &'c Context,
+    pub(crate) unit: &'c Unit,
     /// `None` while it waits for others.
     busy_since: Option<Instant>,
     outcome: Outcome,
 }
 
 impl<'c> Record<'c> {
-    pub(super) fn new(ctx: &'c Context, unit: &'c Unit) -> Self {
+    pub(crate) fn new(ctx: &'c Context, unit: &'c Unit) -> Self {
         let outcome = Outcome::pending(unit);
         Self {
             ctx,
@@ -33,12 +33,12 @@ impl<'c> Record<'c> {
     }
 
     /// Says that the work goes on now: time spent waiting for others is not the unit's.
-    pub(super) fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         self.busy_since.get_or_insert_with(Instant::now);
     }
 
     /// Says that the unit waits for others, or for a person.
-    pub(super) fn pause(&mut self) {
+    pub(crate) fn pause(&mut self) {
         let Some(since) = self.busy_since.take() else {
             return;
         };
@@ -49,21 +49,21 @@ impl<'c> Record<'c> {
         });
     }
 
-    pub(super) fn phase(&self, phase: Phase) {
+    pub(crate) fn phase(&self, phase: Phase) {
         self.ctx.events.phase(&self.unit.id, phase);
     }
 
-    pub(super) fn note(&self, message: impl Into<String>) {
+    pub(crate) fn note(&self, message: impl Into<String>) {
         self.ctx.events.note(Some(&self.unit.id), message);
     }
 
-    pub(super) fn detail(&self, message: impl Into<String>) {
+    pub(crate) fn detail(&self, message: impl Into<String>) {
         self.ctx.events.detail(Some(&self.unit.id), message);
     }
 
     /// Tells a diagnostic and keeps it for the report; what several processes of the unit say
     /// alike, once.
-    pub(super) fn diagnostic(&mut self, diagnostic: Diagnostic) {
+    pub(crate) fn diagnostic(&mut self, diagnostic: Diagnostic) {
         if self.outcome.diagnostics.contains(&diagnostic) {
             return;
         }
@@ -76,7 +76,7 @@ impl<'c> Record<'c> {
 
     /// Notes the end of a step in the journal. Where that does not take it, a warning is all: what
     /// the step left behind must be seen to now, and the journal says at least that it began.
-    pub(super) fn step_ended(&mut self, step: Step, state: StepState) {
+    pub(crate) fn step_ended(&mut self, step: Step, state: StepState) {
         let noted = self.ctx.run.step(&self.unit.id, step, state, &json!({}));
         if let Err(error) = noted {
             self.diagnostic(
@@ -87,17 +87,17 @@ impl<'c> Record<'c> {
     }
 
     /// Says that the unit has a log, and where.
-    pub(super) fn has_log(&mut self) {
+    pub(crate) fn has_log(&mut self) {
         let log = self.ctx.run.log(&self.unit.id);
         self.outcome.log = Some(self.ctx.shown(&log));
     }
 
-    pub(super) fn init(&mut self, init: InitRun) {
+    pub(crate) fn init(&mut self, init: InitRun) {
         self.outcome.init = Some(init);
     }
 
     /// What the plan would change.
-    pub(super) fn planned(&mut self, changes: Changes, differs: bool, plan_file: Option<String>) {
+    pub(crate) fn planned(&mut self, changes: Changes, differs: bool, plan_file: Option<String>) {
         self.outcome.changes = Some(changes);
         self.outcome.differs = differs;
         self.outcome.provisional = Some(false);
@@ -105,29 +105,39 @@ impl<'c> Record<'c> {
     }
 
     /// What a refresh-only plan found, of which nothing is kept.
-    pub(super) fn drifted(&mut self, changes: Changes) {
+    pub(crate) fn drifted(&mut self, changes: Changes) {
         self.outcome.changes = Some(changes);
         self.outcome.differs = changes != Changes::default();
     }
 
     /// What was really done, as Terraform counts it at the end of an apply.
-    pub(super) fn applied(&mut self, changes: Changes) {
+    pub(crate) fn applied(&mut self, changes: Changes) {
         self.outcome.applied = true;
         self.outcome.changes = Some(changes);
     }
 
+    /// Says that the unit is one of a migration.
+    pub(crate) fn migrates(&mut self) {
+        self.outcome.migration = Some(None);
+    }
+
+    /// What was moved.
+    pub(crate) fn migrated(&mut self, migration: Migration) {
+        self.outcome.migration = Some(Some(migration));
+    }
+
     /// A lock is left behind.
-    pub(super) fn locked(&mut self, lock: Lock) {
+    pub(crate) fn locked(&mut self, lock: Lock) {
         self.outcome.lock = Some(lock);
     }
 
     /// The saved plan has been removed.
-    pub(super) fn plan_is_gone(&mut self) {
+    pub(crate) fn plan_is_gone(&mut self) {
         self.outcome.plan_file = None;
     }
 
     /// Ends the unit: the outcome, told to all.
-    pub(super) fn finish(mut self, end: Result<(), Failure>) -> Outcome {
+    pub(crate) fn finish(mut self, end: Result<(), Failure>) -> Outcome {
         self.pause();
         match end {
             Ok(()) => self.outcome.result = UnitResult::Succeeded,

@@ -1,5 +1,7 @@
 //! Backends that are safe to use: the account is proven, and the place of the state is there.
 
+use std::fmt::Write as _;
+
 use super::buckets::{self, Absent};
 use super::context::at_once;
 use super::failure::Failure;
@@ -7,6 +9,7 @@ use super::record::Record;
 use crate::aws::VerifiedAccount;
 use crate::credentials::CredentialsError;
 use crate::events::Phase;
+use crate::model::Unit;
 
 /// Credentials that are proven to be of the unit's account, and a backend that exists there. Only
 /// [`prepare`] gives it to the stages that run Terraform.
@@ -18,19 +21,19 @@ pub struct SafeBackend {
 
 impl SafeBackend {
     /// The credentials for the resources.
-    pub(super) fn account(&self) -> &VerifiedAccount {
+    pub(crate) fn account(&self) -> &VerifiedAccount {
         &self.account
     }
 
     /// The credentials for the state: the same, but where it lives in another account.
-    pub(super) fn state_account(&self) -> &VerifiedAccount {
+    pub(crate) fn state_account(&self) -> &VerifiedAccount {
         &self.state_account
     }
 }
 
 /// Proves the accounts of these units and looks at their backends, all at once; what is absent is
 /// created after one question about all of it.
-pub(super) async fn prepare(
+pub(crate) async fn prepare(
     records: &[&Record<'_>],
     absent: Absent,
 ) -> Vec<Result<SafeBackend, Failure>> {
@@ -47,7 +50,7 @@ pub(super) async fn prepare(
 }
 
 /// The credentials of one unit, each proven to be of the account that the manifest names.
-pub(super) async fn verify(record: &Record<'_>) -> Result<SafeBackend, Failure> {
+pub(crate) async fn verify(record: &Record<'_>) -> Result<SafeBackend, Failure> {
     let sessions = &record.ctx.sessions;
     let account = sessions
         .verify(record.unit)
@@ -70,4 +73,17 @@ pub(super) async fn verify(record: &Record<'_>) -> Result<SafeBackend, Failure> 
 
 fn untrusted(error: &CredentialsError) -> Failure {
     Failure::fact(error.to_string(), error.hint(), error.is_refusal())
+}
+
+/// Where something is about to happen, and in whose name: lines below the one that says what.
+pub(crate) fn where_and_who(unit: &Unit, backend: &SafeBackend) -> String {
+    let mut text = String::new();
+    if let Some(principal) = backend.account().principal() {
+        let _ = write!(text, "\n    as {principal}");
+        if let Some(region) = &unit.region {
+            let _ = write!(text, ", {region}");
+        }
+    }
+    let _ = write!(text, "\n    state in {}", unit.backend.place());
+    text
 }

@@ -23,32 +23,41 @@ use crate::terraform::{
 
 /// What to run.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     arguments: Vec<OsString>,
     private: bool,
     lock: Option<PathBuf>,
+    folder: Option<PathBuf>,
 }
 
 impl Call {
     /// A subcommand whose output goes into the unit's log.
-    pub(super) fn new(arguments: Vec<OsString>) -> Self {
+    pub(crate) fn new(arguments: Vec<OsString>) -> Self {
         Self {
             arguments,
             private: false,
             lock: None,
+            folder: None,
         }
     }
 
     /// Names the process in the lock under which it works, should tfw die before it.
     #[must_use]
-    pub(super) fn under(mut self, lock: &FolderLock) -> Self {
+    pub(crate) fn under(mut self, lock: &FolderLock) -> Self {
         self.lock = Some(lock.path().to_owned());
+        self
+    }
+
+    /// Runs it in another folder than the unit's root module.
+    #[must_use]
+    pub(crate) fn in_folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
         self
     }
 
     /// Keeps its stdout out of every file: it holds values.
     #[must_use]
-    pub(super) fn private(mut self) -> Self {
+    pub(crate) fn private(mut self) -> Self {
         self.private = true;
         self
     }
@@ -56,19 +65,19 @@ impl Call {
 
 /// The `TF_VAR_*` of a child. `Debug` shows names only: values may be sensitive outputs.
 #[derive(Clone, Default)]
-pub(super) struct Variables {
+pub(crate) struct Variables {
     values: BTreeMap<String, String>,
     secrets: Vec<String>,
 }
 
 impl Variables {
     /// Sets a variable, over one of the same name.
-    pub(super) fn set(&mut self, name: &str, value: &Value) {
+    pub(crate) fn set(&mut self, name: &str, value: &Value) {
         self.values.insert(name.to_owned(), encode_variable(value));
     }
 
     /// Remembers the strings of a sensitive value, so that no review shows them.
-    pub(super) fn keep_secret(&mut self, value: &Value) {
+    pub(crate) fn keep_secret(&mut self, value: &Value) {
         match value {
             Value::String(text) => self.secrets.push(text.clone()),
             Value::Array(parts) => parts.iter().for_each(|part| self.keep_secret(part)),
@@ -78,14 +87,14 @@ impl Variables {
     }
 
     /// Names and values, as the child gets them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// What no review may show.
-    pub(super) fn secrets(&self) -> &[String] {
+    pub(crate) fn secrets(&self) -> &[String] {
         &self.secrets
     }
 }
@@ -98,19 +107,19 @@ impl fmt::Debug for Variables {
 
 /// Where a child works, beside its credentials.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Surroundings<'a> {
-    pub(super) data_dir: &'a Path,
-    pub(super) plugin_cache: &'a Path,
-    pub(super) variables: &'a Variables,
+pub(crate) struct Surroundings<'a> {
+    pub(crate) data_dir: &'a Path,
+    pub(crate) plugin_cache: &'a Path,
+    pub(crate) variables: &'a Variables,
 }
 
 /// What a Terraform process did.
 #[derive(Debug)]
-pub(super) struct Finished {
-    pub(super) status: Status,
+pub(crate) struct Finished {
+    pub(crate) status: Status,
     interrupted: bool,
-    pub(super) diagnostics: Vec<Diagnostic>,
-    pub(super) changes: Changes,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) changes: Changes,
     private: Vec<u8>,
     /// Whose process it was, for hints.
     unit: UnitId,
@@ -118,14 +127,14 @@ pub(super) struct Finished {
     /// its own, and the holder stands in the text alone.
     names_holder: bool,
     /// Why the log has not all that it said: then what was read from the log may lack something.
-    pub(super) lost: Option<JournalError>,
+    pub(crate) lost: Option<JournalError>,
 }
 
 /// The complete environment of a child of a unit.
 ///
 /// # Errors
 /// The session has ended and cannot be renewed.
-pub(super) async fn environment(
+pub(crate) async fn environment(
     ctx: &Context,
     unit: &Unit,
     account: &VerifiedAccount,
@@ -162,7 +171,7 @@ pub(super) async fn environment(
 ///
 /// # Errors
 /// It could not be started or followed, or the run is being stopped.
-pub(super) async fn run(
+pub(crate) async fn run(
     record: &mut Record<'_>,
     account: &VerifiedAccount,
     surroundings: Surroundings<'_>,
@@ -183,7 +192,7 @@ pub(super) async fn run(
         program: ctx.terraform()?.path().to_owned(),
         args: call.arguments,
         env,
-        folder: unit.folder.clone(),
+        folder: call.folder.unwrap_or_else(|| unit.folder.clone()),
         stdout,
         stderr: Output::Log(log.clone()),
     };
@@ -276,12 +285,12 @@ fn not_run(error: &SpawnError) -> Failure {
 
 impl Finished {
     /// What was kept from the log.
-    pub(super) fn private_output(&self) -> &[u8] {
+    pub(crate) fn private_output(&self) -> &[u8] {
         &self.private
     }
 
     /// Itself, where Terraform ended with 0.
-    pub(super) fn succeeded(self, command: &str) -> Result<Self, Failure> {
+    pub(crate) fn succeeded(self, command: &str) -> Result<Self, Failure> {
         if self.status.success() {
             Ok(self)
         } else {
@@ -290,7 +299,7 @@ impl Finished {
     }
 
     /// The failure that this run is: locked, interrupted or failed.
-    pub(super) fn failure(self, command: &str) -> Failure {
+    pub(crate) fn failure(self, command: &str) -> Failure {
         let first = self
             .diagnostics
             .iter()

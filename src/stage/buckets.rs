@@ -18,13 +18,17 @@ use crate::model::{Backend, Diagnostic, S3Backend, Unit};
 
 /// What to do about a bucket that does not exist, and how closely to look at one that does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Absent {
+pub(crate) enum Absent {
     /// Create it, after consent; and warn of what is weak in those that exist.
     CreateAndInspect,
     /// Create it, after consent.
     Create,
+    /// Create it: somebody has agreed already.
+    CreateAgreed,
     /// Fail: the command only reads.
     Fail,
+    /// Go on: whoever looks says what is missing, and has it created before anything else.
+    GoOn,
 }
 
 /// One bucket and the units that keep their state in it.
@@ -37,7 +41,7 @@ struct Site<'r, 'c> {
 }
 
 /// Looks at the buckets of the units that are `prepared`; gives the failures by the units' index.
-pub(super) async fn ensure(
+pub(crate) async fn ensure(
     records: &[&Record<'_>],
     prepared: &[Result<SafeBackend, Failure>],
     absent: Absent,
@@ -62,13 +66,18 @@ pub(super) async fn ensure(
     if missing.is_empty() || refused {
         return failures;
     }
+    if absent == Absent::GoOn {
+        return failures;
+    }
     if absent == Absent::Fail {
         failures.extend(
             missing
                 .iter()
                 .flat_map(|site| site.each(&site.absent_failure())),
         );
-    } else if let Err(refusal) = consent(records, &missing).await {
+    } else if absent != Absent::CreateAgreed
+        && let Err(refusal) = consent(records, &missing).await
+    {
         failures.extend(
             missing
                 .iter()

@@ -18,7 +18,7 @@ const RACE_DELAY: Duration = Duration::from_millis(300);
 
 /// The tries of one init or plan.
 #[derive(Debug)]
-pub(super) struct Tries {
+pub(crate) struct Tries {
     backoff: ExponentialBackoff,
     began: Instant,
     races: usize,
@@ -49,7 +49,7 @@ impl Tries {
     ///
     /// # Errors
     /// The run was interrupted while this waited.
-    pub(super) async fn again(
+    pub(crate) async fn again(
         &mut self,
         record: &Record<'_>,
         command: &str,

@@ -24,7 +24,7 @@ const DEPTH: usize = 5;
 
 /// The cache that one init may use.
 #[derive(Debug)]
-pub(super) enum PluginCache {
+pub(crate) enum PluginCache {
     /// Everything that the lock file names is there.
     Warm(PathBuf),
     /// Something is missing, or nobody knows what is needed.
@@ -40,7 +40,7 @@ pub(super) enum PluginCache {
 }
 
 /// The shared cache: the person's own, or one in `.tfw/`.
-pub(super) fn shared(ctx: &Context) -> PathBuf {
+pub(crate) fn shared(ctx: &Context) -> PathBuf {
     match ctx.inherited.get(TF_PLUGIN_CACHE_DIR) {
         // Relative, it would be another folder for each child.
         Some(folder) => std::path::absolute(folder).unwrap_or_else(|_| PathBuf::from(folder)),
@@ -49,7 +49,7 @@ pub(super) fn shared(ctx: &Context) -> PathBuf {
 }
 
 /// Chooses the cache for an init of a unit.
-pub(super) async fn choose(ctx: &Context, unit: &Unit) -> Result<PluginCache, Failure> {
+pub(crate) async fn choose(ctx: &Context, unit: &Unit) -> Result<PluginCache, Failure> {
     let shared = shared(ctx);
     make_private_folder(&shared)?;
     let Some(lock_file) = LockFile::read(&unit.folder)
@@ -90,7 +90,7 @@ fn cold(shared: PathBuf, turn: Option<FolderLock>) -> Result<PluginCache, Failur
 
 impl PluginCache {
     /// `TF_PLUGIN_CACHE_DIR` of the init.
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         match self {
             Self::Warm(shared) => shared,
             Self::Cold { own, .. } => own.path(),
@@ -99,7 +99,7 @@ impl PluginCache {
 
     /// After a successful init: what it installed goes into the shared cache, and its links
     /// follow.
-    pub(super) fn adopt(self, data_dir: &Path) -> Result<(), Failure> {
+    pub(crate) fn adopt(self, data_dir: &Path) -> Result<(), Failure> {
         let Self::Cold { own, shared, _turn } = self else {
             return Ok(());
         };

@@ -1,6 +1,5 @@
 //! What an init depends on, as one hash: while it is the same, an init would make what is there.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::Context;
 use super::failure::Failure;
 use crate::journal::{JournalError, make_private_folder, write_private};
-use crate::model::Unit;
+use crate::model::{Unit, hex};
 use crate::root_module::RootModule;
 
 /// Counts up when tfw itself does something else in an init.
@@ -18,12 +17,12 @@ const FORMAT: &str = "1";
 
 /// The hash of everything that an init of a unit depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fingerprint(String);
+pub(crate) struct Fingerprint(String);
 
 impl Fingerprint {
     /// The fingerprint of now. The lock file is part of it and an init may write that, so it is
     /// taken again after one.
-    pub(super) fn take(
+    pub(crate) fn take(
         ctx: &Context,
         unit: &Unit,
         module: &RootModule,
@@ -45,25 +44,21 @@ impl Fingerprint {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
-        let hex = hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        Ok(Self(hex))
+        Ok(Self(hex(&hash.finalize())))
     }
 
     /// Whether the last successful init of the unit had the same.
-    pub(super) fn is_recorded(&self, ctx: &Context, unit: &Unit) -> bool {
+    pub(crate) fn is_recorded(&self, ctx: &Context, unit: &Unit) -> bool {
         fs::read_to_string(file(ctx, unit)).is_ok_and(|recorded| recorded == self.0)
     }
 
     /// Whether there was a successful init of the unit, of whatever.
-    pub(super) fn was_recorded(ctx: &Context, unit: &Unit) -> bool {
+    pub(crate) fn was_recorded(ctx: &Context, unit: &Unit) -> bool {
         file(ctx, unit).is_file()
     }
 
     /// Forgets the last successful init: another one begins, and may break off in the middle.
-    pub(super) fn forget(ctx: &Context, unit: &Unit) -> Result<(), JournalError> {
+    pub(crate) fn forget(ctx: &Context, unit: &Unit) -> Result<(), JournalError> {
         let path = file(ctx, unit);
         match fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(JournalError {
@@ -76,7 +71,7 @@ impl Fingerprint {
     }
 
     /// Records a successful init.
-    pub(super) fn record(&self, ctx: &Context, unit: &Unit) -> Result<(), JournalError> {
+    pub(crate) fn record(&self, ctx: &Context, unit: &Unit) -> Result<(), JournalError> {
         make_private_folder(&ctx.run.tfw().data(&unit.id))?;
         write_private(&file(ctx, unit), self.0.as_bytes())
     }

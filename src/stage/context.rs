@@ -21,7 +21,7 @@ use super::failure::Failure;
 const REQUESTS: usize = 16;
 
 /// Waits for all of these, a few at a time; the answers stand in their order.
-pub(super) async fn at_once<F: Future>(requests: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+pub(crate) async fn at_once<F: Future>(requests: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     stream::iter(requests).buffered(REQUESTS).collect().await
 }
 
@@ -55,7 +55,7 @@ pub struct Context {
 
 impl Context {
     /// The selected units, in manifest order.
-    pub(super) fn units(&self) -> impl Iterator<Item = &Unit> {
+    pub(crate) fn units(&self) -> impl Iterator<Item = &Unit> {
         self.selected
             .iter()
             .filter_map(|&index| self.project.units.get(index))
@@ -65,7 +65,7 @@ impl Context {
     ///
     /// # Errors
     /// The command was not to need it.
-    pub(super) fn terraform(&self) -> Result<&Terraform, Failure> {
+    pub(crate) fn terraform(&self) -> Result<&Terraform, Failure> {
         self.terraform.as_ref().ok_or_else(|| {
             Failure::failed(Diagnostic::error(
                 "this would take Terraform, and the command does without",
@@ -74,7 +74,7 @@ impl Context {
     }
 
     /// A path as reports print it: relative to the manifest's folder where it lies below it.
-    pub(super) fn shown(&self, path: &Path) -> String {
+    pub(crate) fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.project.root)
             .unwrap_or(path)
             .display()
@@ -85,7 +85,7 @@ impl Context {
     ///
     /// # Errors
     /// The lock file cannot be made, or the run is being stopped.
-    pub(super) async fn lock_folder(
+    pub(crate) async fn lock_folder(
         &self,
         folder: &Path,
         waiting: impl FnOnce(),
@@ -99,7 +99,7 @@ impl Context {
 
     /// `TF_DATA_DIR` of a unit: the ordinary `.terraform`, or one of its own where several units
     /// share a root module.
-    pub(super) fn data_dir(&self, unit: &Unit) -> PathBuf {
+    pub(crate) fn data_dir(&self, unit: &Unit) -> PathBuf {
         if unit.shares_folder {
             self.run.tfw().data(&unit.id).join("terraform")
         } else {

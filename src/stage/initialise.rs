@@ -10,12 +10,9 @@ use super::SafeBackend;
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
 use super::guards;
-use super::order;
 use super::plugin_cache;
-use super::preflight::{self, Intent, Work};
 use super::record::Record;
 use super::retry::Tries;
-use super::schedule::{self, Step, verdict};
 use super::terraform_step::{self, Call, Finished, Surroundings, Variables};
 use crate::events::Phase;
 use crate::journal::{
@@ -37,25 +34,25 @@ pub struct Initialised {
 }
 
 impl Initialised {
-    pub(super) fn backend(&self) -> &SafeBackend {
+    pub(crate) fn backend(&self) -> &SafeBackend {
         &self.backend
     }
 
-    pub(super) fn data_dir(&self) -> &Path {
+    pub(crate) fn data_dir(&self) -> &Path {
         &self.data_dir
     }
 
-    pub(super) fn plugin_cache(&self) -> &Path {
+    pub(crate) fn plugin_cache(&self) -> &Path {
         &self.plugin_cache
     }
 
     /// The generated file for `-backend-config`; `None` where there is nothing to configure.
-    pub(super) fn backend_config(&self) -> Option<&Path> {
+    pub(crate) fn backend_config(&self) -> Option<&Path> {
         self.backend_config.as_deref()
     }
 
     /// Runs Terraform with the unit's credentials.
-    pub(super) async fn terraform(
+    pub(crate) async fn terraform(
         &self,
         record: &mut Record<'_>,
         call: Call,
@@ -70,35 +67,8 @@ impl Initialised {
     }
 }
 
-/// `tfw init`.
-pub async fn init(ctx: &Context) {
-    let units = preflight::run(ctx, Intent::Init).await;
-    let plan = order::unordered(ctx);
-    let scheduled = schedule::run(
-        ctx,
-        &plan,
-        units.into_iter().map(Some).collect(),
-        async |work| {
-            let Work {
-                mut record,
-                module,
-                backend,
-            } = *work;
-            record.resume();
-            let end = run_init(&mut record, &module, backend).await.map(drop);
-            let outcome = record.finish(end);
-            Step {
-                verdict: verdict(&outcome),
-                value: outcome,
-            }
-        },
-    )
-    .await;
-    schedule::outcomes(scheduled);
-}
-
 /// Initialises where needed.
-pub(super) async fn initialise(
+pub(crate) async fn initialise(
     record: &mut Record<'_>,
     module: &RootModule,
     backend: SafeBackend,
@@ -112,7 +82,7 @@ pub(super) async fn initialise(
 }
 
 /// Initialises, needed or not.
-pub(super) async fn run_init(
+pub(crate) async fn run_init(
     record: &mut Record<'_>,
     module: &RootModule,
     backend: SafeBackend,
@@ -140,7 +110,7 @@ pub(super) async fn run_init(
 }
 
 /// Gets a root module ready for an init that somebody else types.
-pub(super) fn prepare_only(
+pub(crate) fn prepare_only(
     record: &mut Record<'_>,
     module: &RootModule,
     backend: SafeBackend,
@@ -152,7 +122,7 @@ pub(super) fn prepare_only(
 
 /// Whether what an init left in the data folder is of the manifest's backend, with these
 /// arguments (`None`: the root module has no backend block), and still there.
-pub(super) fn agrees_on_disk(
+pub(crate) fn agrees_on_disk(
     recorded: &Recorded,
     unit: &Unit,
     arguments: Option<&Map<String, Value>>,
@@ -179,7 +149,7 @@ impl Site {
         // Without a block in the root module there is nothing that Terraform could configure: the
         // guards let that pass for the local backend's defaults alone.
         let arguments = match module.backend {
-            Some(_) => Some(guards::arguments(unit)?),
+            Some(_) => Some(guards::arguments(&unit.backend)?),
             None => None,
         };
         Ok(Self {

@@ -12,7 +12,7 @@ use crate::state::StateDocument;
 
 /// What to do about an upstream output that does not exist yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(crate) enum Missing {
     /// Skip the unit: in a plan, its upstream may not have been applied yet.
     Skip,
     /// Fail: in an apply, its upstream has been.
@@ -22,7 +22,7 @@ pub(super) enum Missing {
 }
 
 /// The `TF_VAR_*` of a unit.
-pub(super) async fn variables(
+pub(crate) async fn variables(
     record: &mut Record<'_>,
     missing: Missing,
 ) -> Result<Variables, Failure> {

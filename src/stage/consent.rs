@@ -24,7 +24,7 @@ pub struct Consent {
 
 /// What somebody is asked to agree to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Matter {
+pub(crate) enum Matter {
     /// tfw's own doing: `--yes`.
     Tfw,
     /// A plan: `--auto-approve`.
@@ -42,7 +42,7 @@ impl Matter {
 
 impl Consent {
     /// Whether writes in the unit's environment are agreed to as far as its protection goes.
-    pub(super) fn covers_protection(&self, unit: &Unit) -> bool {
+    pub(crate) fn covers_protection(&self, unit: &Unit) -> bool {
         !unit.protected || self.approved.contains(&unit.id.environment)
     }
 
@@ -51,7 +51,7 @@ impl Consent {
     ///
     /// # Errors
     /// The refusal.
-    pub(super) fn can_answer(&self, unit: &Unit, doing: &str) -> Result<(), Failure> {
+    pub(crate) fn can_answer(&self, unit: &Unit, doing: &str) -> Result<(), Failure> {
         if self.covers_protection(unit) || self.interactive {
             return Ok(());
         }
@@ -64,13 +64,53 @@ impl Consent {
         ))
     }
 
+    /// Refuses what [`Consent::obtain`] would refuse where nobody can be asked, with all flags that
+    /// are missing.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(crate) fn can_obtain(
+        &self,
+        matter: Matter,
+        unit: &Unit,
+        doing: &str,
+    ) -> Result<(), Failure> {
+        let flags = self.missing_flags(matter, &[unit]);
+        if flags.is_empty() || self.interactive {
+            return Ok(());
+        }
+        Err(nobody_agreed(doing, &flags))
+    }
+
+    /// The flags that would still be needed. A protected environment takes both: its name, and the
+    /// flag of the matter.
+    fn missing_flags(&self, matter: Matter, units: &[&Unit]) -> Vec<String> {
+        let agreed_by_flag = match matter {
+            Matter::Tfw => self.yes,
+            Matter::Plan => self.auto_approve,
+        };
+        let unnamed: BTreeSet<&EnvironmentName> = units
+            .iter()
+            .filter(|unit| !self.covers_protection(unit))
+            .map(|unit| &unit.id.environment)
+            .collect();
+        let mut flags: Vec<String> = unnamed
+            .iter()
+            .map(|name| format!("--approve {name}"))
+            .collect();
+        if !agreed_by_flag {
+            flags.push(matter.flag().to_owned());
+        }
+        flags
+    }
+
     /// Gets consent to one matter that concerns these units: from the flags, else from a person.
     /// The answer is about all of them together.
     ///
     /// # Errors
     /// A refusal, when a person said no or nobody could be asked; an interruption, when the run is
     /// being stopped.
-    pub(super) async fn obtain(
+    pub(crate) async fn obtain(
         &self,
         ctx: &Context,
         matter: Matter,
@@ -81,33 +121,19 @@ impl Consent {
         if ctx.signals.is_stopping() {
             return Err(Failure::not_started());
         }
-        let agreed_by_flag = match matter {
-            Matter::Tfw => self.yes,
-            Matter::Plan => self.auto_approve,
-        };
+        let flags = self.missing_flags(matter, units);
+        if flags.is_empty() {
+            return Ok(());
+        }
+        if !self.interactive {
+            return Err(nobody_agreed(doing, &flags));
+        }
         let unnamed: BTreeSet<EnvironmentName> = units
             .iter()
             .filter(|unit| !self.covers_protection(unit))
             .map(|unit| unit.id.environment.clone())
             .collect();
-        if unnamed.is_empty() && agreed_by_flag {
-            return Ok(());
-        }
-        // A protected environment takes both: its name, and the flag of the matter.
-        let mut flags: Vec<String> = unnamed
-            .iter()
-            .map(|name| format!("--approve {name}"))
-            .collect();
-        if !agreed_by_flag {
-            flags.push(matter.flag().to_owned());
-        }
         let flag = flags.join(" ");
-        if !self.interactive {
-            return Err(Failure::refused(
-                Diagnostic::error(format!("nobody agreed to {doing}"))
-                    .with_hint(format!("`{flag}` agrees")),
-            ));
-        }
         // Typing the name of a protected environment says more than yes.
         let expects = if unnamed.is_empty() {
             Expects::Yes
@@ -123,7 +149,7 @@ impl Consent {
     /// # Errors
     /// A refusal, when a person said no or nobody could be asked; an interruption, when the run is
     /// being stopped.
-    pub(super) async fn obtain_protection(
+    pub(crate) async fn obtain_protection(
         &self,
         ctx: &Context,
         unit: &Unit,
@@ -139,6 +165,13 @@ impl Consent {
         let expects = Expects::Names(vec![environment]);
         ask(ctx, question(), expects, flag, doing).await
     }
+}
+
+fn nobody_agreed(doing: &str, flags: &[String]) -> Failure {
+    Failure::refused(
+        Diagnostic::error(format!("nobody agreed to {doing}"))
+            .with_hint(format!("`{}` agrees", flags.join(" "))),
+    )
 }
 
 /// Asks a person. Ctrl-C at a question is not a no, and after Ctrl-C nobody is asked.

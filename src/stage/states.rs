@@ -17,7 +17,7 @@ use crate::terraform::command;
 ///
 /// `s3` and `local` are read directly, without a Terraform process; any other backend is only
 /// known to Terraform, so that is asked.
-pub(super) async fn read(record: &mut Record<'_>) -> Result<Option<StateDocument>, Failure> {
+pub(crate) async fn read(record: &mut Record<'_>) -> Result<Option<StateDocument>, Failure> {
     let unit = record.unit;
     if matches!(unit.backend, Backend::Other(_)) {
         return pull(record).await;
@@ -30,7 +30,7 @@ pub(super) async fn read(record: &mut Record<'_>) -> Result<Option<StateDocument
 }
 
 /// The store of a unit's state.
-pub(super) async fn open(
+pub(crate) async fn open(
     unit: &Unit,
     state_account: &VerifiedAccount,
 ) -> Result<StateStore, Failure> {
@@ -40,7 +40,7 @@ pub(super) async fn open(
 }
 
 /// Who holds the lock of a unit's state, where tfw can tell.
-pub(super) async fn lock_holder(
+pub(crate) async fn lock_holder(
     unit: &Unit,
     state_account: &VerifiedAccount,
 ) -> Result<Option<Lock>, Failure> {
@@ -54,7 +54,7 @@ pub(super) async fn lock_holder(
         .map_err(|error| unreadable(&error))
 }
 
-pub(super) fn unreadable(error: &StateError) -> Failure {
+pub(crate) fn unreadable(error: &StateError) -> Failure {
     Failure::fact(error.to_string(), error.hint(), false)
 }
 

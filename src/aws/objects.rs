@@ -1,0 +1,298 @@
+//! Objects of a state bucket and their versions: states and lock files.
+//!
+//! What is written is written only where nothing is (`If-None-Match: *`), and what is removed is
+//! one version that is named: nobody else's object is ever touched.
+
+use aws_sdk_s3::types::{ObjectVersion as SdkVersion, ServerSideEncryption};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::byte_stream::ByteStream;
+use jiff::Timestamp;
+
+use super::chain::text as chain_text;
+use super::{AwsError, Bucket};
+
+/// The status of an answer to a conditional request whose condition does not hold (RFC 9110).
+const PRECONDITION_FAILED: u16 = 412;
+/// S3's answer when two conditional writes meet.
+const CONFLICT: u16 = 409;
+
+/// A version of an object.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// The whole content. May hold secrets: `Debug` prints only its length.
+    pub body: Body,
+    /// Its version, in a bucket with versions.
+    pub version_id: Option<String>,
+    /// Its entity tag, with the quotes.
+    pub etag: Option<String>,
+    /// When it was written.
+    pub modified: Option<Timestamp>,
+    /// How it is encrypted; `None`: the server does not say.
+    pub encryption: Option<ObjectEncryption>,
+}
+
+/// How one object is encrypted at rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectEncryption {
+    /// `AES256` or `aws:kms`.
+    pub algorithm: String,
+    /// The ARN of the KMS key.
+    pub kms_key: Option<String>,
+}
+
+/// Bytes that are not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body(pub Vec<u8>);
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+/// One entry in the history of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectVersion {
+    /// Its version.
+    pub version_id: String,
+    /// When it was written.
+    pub modified: Option<Timestamp>,
+    /// Whether it is the current one.
+    pub latest: bool,
+    /// Whether it is a delete marker.
+    pub deleted: bool,
+}
+
+/// How writing a new object went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// It is there now, in this version where the bucket has versions.
+    New(Option<String>),
+    /// Something is there already, and was left as it is.
+    AlreadyThere,
+}
+
+impl Bucket {
+    /// Reads a whole object, in its current version.
+    ///
+    /// # Errors
+    /// [`AwsError::NotFound`], or S3 could not or would not.
+    pub async fn get(&self, key: &str) -> Result<Object, AwsError> {
+        self.read(key, None).await
+    }
+
+    /// Reads a whole object in one version.
+    ///
+    /// # Errors
+    /// [`AwsError::NotFound`], or S3 could not or would not.
+    pub async fn get_version(&self, key: &str, version_id: &str) -> Result<Object, AwsError> {
+        self.read(key, Some(version_id)).await
+    }
+
+    async fn read(&self, key: &str, version_id: Option<&str>) -> Result<Object, AwsError> {
+        let action = match version_id {
+            Some(_) => "s3:GetObjectVersion",
+            None => "s3:GetObject",
+        };
+        let mut answer = self
+            .client
+            .get_object()
+            .bucket(self.name().as_str())
+            .key(key)
+            .set_version_id(version_id.map(str::to_owned))
+            .expected_bucket_owner(self.owner().as_str())
+            .send()
+            .await
+            .map_err(|error| self.failure(action, key, &error))?;
+        let body = std::mem::take(&mut answer.body);
+        let bytes = body
+            .collect()
+            .await
+            .map_err(|error| AwsError::Unreachable {
+                endpoint: self.endpoint.clone(),
+                cause: format!("the answer broke off: {}", chain_text(&error)),
+            })?;
+        let encryption = answer
+            .server_side_encryption()
+            .map(|algorithm| ObjectEncryption {
+                algorithm: algorithm.as_str().to_owned(),
+                kms_key: answer.ssekms_key_id().map(str::to_owned),
+            });
+        Ok(Object {
+            body: Body(bytes.to_vec()),
+            modified: answer.last_modified().and_then(timestamp),
+            version_id: answer.version_id,
+            etag: answer.e_tag,
+            encryption,
+        })
+    }
+
+    /// Writes an object where none is, encrypted with this KMS key, else with AES256.
+    ///
+    /// # Errors
+    /// S3 could not or would not.
+    pub async fn put_new(
+        &self,
+        key: &str,
+        content: &[u8],
+        kms_key: Option<&str>,
+    ) -> Result<Written, AwsError> {
+        let encryption = match kms_key {
+            Some(_) => ServerSideEncryption::AwsKms,
+            None => ServerSideEncryption::Aes256,
+        };
+        let answer = self
+            .client
+            .put_object()
+            .bucket(self.name().as_str())
+            .key(key)
+            .if_none_match("*")
+            .content_type("application/json")
+            .server_side_encryption(encryption)
+            .set_ssekms_key_id(kms_key.map(str::to_owned))
+            .body(ByteStream::from(content.to_vec()))
+            .expected_bucket_owner(self.owner().as_str())
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => Ok(Written::New(answer.version_id)),
+            Err(error) if is_taken(&error) => Ok(Written::AlreadyThere),
+            Err(error) => Err(self.failure("s3:PutObject", key, &error)),
+        }
+    }
+
+    /// Removes one version of an object for good; without a version, the object as long as it has
+    /// this entity tag. That it is gone already is no error.
+    ///
+    /// # Errors
+    /// S3 could not or would not.
+    pub async fn remove(
+        &self,
+        key: &str,
+        version_id: Option<&str>,
+        etag: Option<&str>,
+    ) -> Result<(), AwsError> {
+        // A version is what it is; a condition on it would only be refused by some servers.
+        let etag = if version_id.is_some() { None } else { etag };
+        let answer = self
+            .client
+            .delete_object()
+            .bucket(self.name().as_str())
+            .key(key)
+            .set_version_id(version_id.map(str::to_owned))
+            .set_if_match(etag.map(str::to_owned))
+            .expected_bucket_owner(self.owner().as_str())
+            .send()
+            .await;
+        let Err(error) = answer else { return Ok(()) };
+        match self.failure("s3:DeleteObject", key, &error) {
+            AwsError::NotFound { .. } => Ok(()),
+            other => Err(other),
+        }
+    }
+
+    /// The versions of one key, the newest first.
+    ///
+    /// # Errors
+    /// S3 could not or would not.
+    pub async fn versions(&self, key: &str) -> Result<Vec<ObjectVersion>, AwsError> {
+        let mut found = Vec::new();
+        // The SDK has no paginator for this one.
+        let mut from = (None, None);
+        loop {
+            let page = self
+                .client
+                .list_object_versions()
+                .bucket(self.name().as_str())
+                .prefix(key)
+                .set_key_marker(from.0.take())
+                .set_version_id_marker(from.1.take())
+                .expected_bucket_owner(self.owner().as_str())
+                .send()
+                .await
+                .map_err(|error| self.failure("s3:ListBucketVersions", key, &error))?;
+            let of_key = page
+                .versions()
+                .iter()
+                .filter(|each| each.key() == Some(key));
+            found.extend(of_key.filter_map(version));
+            let markers = page.delete_markers().iter();
+            let of_key = markers.filter(|each| each.key() == Some(key));
+            found.extend(of_key.filter_map(|marker| {
+                Some(ObjectVersion {
+                    version_id: marker.version_id()?.to_owned(),
+                    modified: marker.last_modified().and_then(timestamp),
+                    latest: marker.is_latest().unwrap_or_default(),
+                    deleted: true,
+                })
+            }));
+            from = (page.next_key_marker, page.next_version_id_marker);
+            if !page.is_truncated.unwrap_or_default() || from.0.is_none() {
+                break;
+            }
+        }
+        // Versions and markers come in two lists; within a second, the order in each stays.
+        found.sort_by_key(|each| {
+            (
+                std::cmp::Reverse(each.latest),
+                std::cmp::Reverse(each.modified),
+            )
+        });
+        Ok(found)
+    }
+
+    /// The keys that begin with a prefix.
+    ///
+    /// # Errors
+    /// S3 could not or would not.
+    pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
+        let mut pages = self
+            .client
+            .list_objects_v2()
+            .bucket(self.name().as_str())
+            .prefix(prefix)
+            .expected_bucket_owner(self.owner().as_str())
+            .into_paginator()
+            .send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.failure("s3:ListBucket", prefix, &error))?;
+            keys.extend(
+                page.contents()
+                    .iter()
+                    .filter_map(|object| object.key().map(str::to_owned)),
+            );
+        }
+        Ok(keys)
+    }
+}
+
+fn is_taken<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    error.raw_response().is_some_and(|response| {
+        matches!(response.status().as_u16(), PRECONDITION_FAILED | CONFLICT)
+    })
+}
+
+fn version(version: &SdkVersion) -> Option<ObjectVersion> {
+    Some(ObjectVersion {
+        version_id: version.version_id()?.to_owned(),
+        modified: version.last_modified().and_then(timestamp),
+        latest: version.is_latest().unwrap_or_default(),
+        deleted: false,
+    })
+}
+
+fn timestamp(time: &aws_smithy_types::DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(time.secs()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_not_printed() {
+        assert_eq!(format!("{:?}", Body(b"secret".to_vec())), "6 bytes");
+    }
+}
