@@ -26,6 +26,10 @@ pub struct UnitStatus {
     /// Whether there is a state.
     #[serde(skip)]
     pub state: StatePresence,
+    /// Whether a state has yet to be moved to the backend: a local one beside it, or a migration
+    /// that was broken off.
+    #[serde(skip)]
+    pub unmigrated: bool,
 }
 
 /// Whether a unit has a state.
@@ -57,6 +61,7 @@ impl UnitStatus {
             resources: None,
             modified: None,
             state: StatePresence::Unknown,
+            unmigrated: false,
         }
     }
 

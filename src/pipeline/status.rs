@@ -5,6 +5,7 @@
 
 use crate::aws::VerifiedAccount;
 use crate::events::Phase;
+use crate::journal::Migration;
 use crate::model::{Backend, Diagnostic, Lock, StatePresence, Unit, UnitStatus};
 use crate::stage::Context;
 use crate::stage::backend;
@@ -47,6 +48,7 @@ async fn status_of(ctx: &Context, unit: &Unit) -> (UnitStatus, Vec<Diagnostic>) 
 async fn look(record: &mut Record<'_>, row: &mut UnitStatus) -> Result<(), Failure> {
     let on_disk = is_initialised(record.ctx, record.unit);
     row.initialised = on_disk.as_ref().ok().copied();
+    row.unmigrated = is_unmigrated(record)?;
     let state = match &record.unit.backend {
         Backend::Other(other) => {
             record.diagnostic(
@@ -64,6 +66,37 @@ async fn look(record: &mut Record<'_>, row: &mut UnitStatus) -> Result<(), Failu
         Backend::S3(_) | Backend::Local(_) => look_at_state(record, row).await,
     };
     all([on_disk.map(drop), state])
+}
+
+/// Whether a state has yet to be moved to the backend; what is known of it is said.
+fn is_unmigrated(record: &mut Record<'_>) -> Result<bool, Failure> {
+    let (ctx, unit) = (record.ctx, record.unit);
+    let told = if Migration::unfinished(ctx.run.tfw(), &unit.id)?.is_some() {
+        Some((
+            "a migration of its state is not finished".to_owned(),
+            format!(
+                "`tfw migrate {}` goes on with it, `--abort` puts it back",
+                unit.id
+            ),
+        ))
+    } else if matches!(unit.backend, Backend::Local(_)) {
+        None
+    } else {
+        guards::local_state_file(&unit.folder).map(|file| {
+            (
+                format!(
+                    "`{}` is a local state that was not migrated",
+                    ctx.shown(&file)
+                ),
+                format!("`tfw migrate {}` moves it to its backend", unit.id),
+            )
+        })
+    };
+    let Some((warning, hint)) = told else {
+        return Ok(false);
+    };
+    record.diagnostic(Diagnostic::warning(warning).with_hint(hint));
+    Ok(true)
 }
 
 async fn look_at_state(record: &mut Record<'_>, row: &mut UnitStatus) -> Result<(), Failure> {

@@ -158,7 +158,7 @@ fn local_state(ctx: &Context, unit: &Unit) -> Result<(), Failure> {
 }
 
 /// The first local state in a root module that is not empty, of any workspace.
-fn local_state_file(folder: &Path) -> Option<PathBuf> {
+pub(crate) fn local_state_file(folder: &Path) -> Option<PathBuf> {
     let workspaces = fs::read_dir(folder.join("terraform.tfstate.d"))
         .into_iter()
         .flatten()

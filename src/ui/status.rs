@@ -153,6 +153,9 @@ fn number(number: Option<impl ToString>) -> String {
 
 fn last_change(unit: &UnitStatus, now: Timestamp, room: Room) -> String {
     match (unit.state, unit.modified) {
+        (StatePresence::Absent | StatePresence::NoBucket, _) if unit.unmigrated => {
+            "not migrated".to_owned()
+        }
         (StatePresence::Absent, _) => "no state".to_owned(),
         (StatePresence::NoBucket, _) => "no bucket".to_owned(),
         (StatePresence::Unknown, _) | (StatePresence::There, None) => "unknown".to_owned(),
@@ -230,7 +233,10 @@ fn totals(units: &[UnitStatus]) -> String {
 
 /// What to do about units that are not initialised.
 fn hint(units: &[UnitStatus]) -> String {
-    let bare = units.iter().filter(|unit| unit.initialised == Some(false));
+    // What has yet to be migrated would be refused, and says so itself.
+    let bare = units
+        .iter()
+        .filter(|unit| unit.initialised == Some(false) && !unit.unmigrated);
     let names: Vec<String> = bare.map(|unit| unit.unit.to_string()).collect();
     let what = match names.len() {
         0 => return String::new(),

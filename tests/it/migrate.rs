@@ -397,7 +397,7 @@ fn states_that_are_no_toys_arrive_to_the_last_digit() {
                 &module,
                 &format!("r{number}"),
                 &json!({}),
-                &json!("väl\u{2028}ue 🦀"),
+                &json!("ä\u{2028} 🦀"),
             )
         })
         .collect();
@@ -439,7 +439,7 @@ fn states_that_are_no_toys_arrive_to_the_last_digit() {
         .json();
     let after = test.object("dev", "terraform.tfstate").unwrap();
     assert!(after.contains("123456789012345678901234567890.5"));
-    assert!(after.contains("väl") && after.contains("🦀"));
+    assert!(after.contains("ä") && after.contains("🦀"));
     let (moved, original) = (content(&after), content(&state));
     assert_eq!(moved["resources"].as_array().unwrap().len(), 401);
     assert_eq!(moved["outputs"]["secret"], original["outputs"]["secret"]);
@@ -531,4 +531,28 @@ fn a_workspace_that_was_selected_by_hand_gives_way_to_the_manifests() {
     );
     let refused = test.tfw(["migrate", "dev", "--yes"]).run().exits(4);
     refused.says("set `backend.workspace = \"default\"`");
+}
+
+#[test]
+fn a_status_tells_what_has_yet_to_be_migrated() {
+    let test = applied();
+    let before = test.tfw(["status", "dev"]).run().succeeds();
+    before.says("not migrated");
+    before.says("`dev/terraform.tfstate` is a local state that was not migrated");
+    before.says("hint: `tfw migrate dev`");
+    assert!(!before.stdout.contains("tfw init"), "{}", before.stdout);
+
+    test.create_versioned_bucket("dev");
+    let state = format!("/{}/terraform.tfstate", test.bucket("dev"));
+    test.proxy()
+        .when(move |request| request.method == "PUT" && request.path == state)
+        .times(1)
+        .refuse(403, "AccessDenied");
+    test.tfw(["migrate", "dev", "--yes"]).run().exits(1);
+    let broken = test.tfw(["status", "dev"]).run().succeeds();
+    broken.says("a migration of its state is not finished");
+
+    test.tfw(["migrate", "dev", "--yes"]).run().succeeds();
+    let after = test.tfw(["status", "dev"]).run().succeeds();
+    assert!(!after.stdout.contains("migrat"), "{}", after.stdout);
 }
