@@ -194,7 +194,7 @@ async fn consent(ctx: &Context, desks: &[Desk<'_>], options: &Options) -> Result
 /// Says what would be done.
 fn tell(ctx: &Context, desks: Vec<Desk<'_>>, options: &Options) {
     for desk in desks {
-        let record = desk.record;
+        let mut record = desk.record;
         let end = match (&desk.plan, desk.failure) {
             (_, Some(failure)) => Err(failure),
             (Some(plan), None) if plan.is_nothing() => {
@@ -204,6 +204,9 @@ fn tell(ctx: &Context, desks: Vec<Desk<'_>>, options: &Options) {
             (Some(plan), None) => {
                 for line in proposal::lines(&record, plan, options.keep_local) {
                     ctx.events.note(None, line);
+                }
+                if let Some(survey) = &plan.survey {
+                    record.migrated(proposal::report(&record, plan, survey));
                 }
                 Ok(())
             }

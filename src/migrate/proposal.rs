@@ -6,7 +6,7 @@ use super::desk::Plan;
 use super::source;
 use super::survey::{Survey, There, WorkspaceSurvey};
 use crate::journal::migration::Place;
-use crate::model::Backend;
+use crate::model::{Backend, MigratedWorkspace, Migration};
 use crate::root_module::BackendEdit;
 use crate::stage::Context;
 use crate::stage::backend::where_and_who;
@@ -142,6 +142,28 @@ fn diff(edit: &BackendEdit) -> Vec<String> {
         lines.pop();
     }
     lines
+}
+
+/// What would be moved, for the report of a dry run: nothing is written or deleted yet.
+pub(super) fn report(record: &Record<'_>, plan: &Plan, survey: &Survey) -> Migration {
+    let moved = survey
+        .workspaces
+        .iter()
+        .filter(|each| each.raw.is_some() || !each.name.is_default());
+    Migration {
+        from: from(record, survey),
+        to: to(record, &plan.destination),
+        workspaces: moved
+            .map(|each| MigratedWorkspace {
+                name: each.name.to_string(),
+                resources: each.content.resources,
+                sha256: each.content.hash.clone(),
+                version_id: None,
+            })
+            .collect(),
+        deleted: Vec::new(),
+        backup: None,
+    }
 }
 
 /// The question about all units.

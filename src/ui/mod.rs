@@ -288,7 +288,11 @@ impl Console {
             elapsed_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             width: self.width(),
         };
-        let mut text = migration::render(&units, self.width());
+        let mut text = if self.typed.flags.contains("--dry-run") {
+            String::new()
+        } else {
+            migration::render(&units, self.width())
+        };
         text.push_str(&results.render());
         self.write(&text);
     }

@@ -67,8 +67,12 @@ pub(super) fn next(command: &str, typed: &Typed, units: &[(UnitId, Outcome)]) ->
         )],
         "migrate" => {
             let moved = with(&|outcome| matches!(outcome.migration, Some(Some(_))));
-            // Back in a local file, the manifest comes first; it has been named.
-            if moved.is_empty() || typed.flags.contains("--to-local") {
+            // Back in a local file, the manifest comes first; it has been named. And nothing has
+            // moved in a dry run.
+            let has_moved = ["--to-local", "--dry-run"]
+                .iter()
+                .all(|flag| !typed.flags.contains(flag));
+            if moved.is_empty() || !has_moved {
                 Vec::new()
             } else {
                 vec![format!(

@@ -556,3 +556,66 @@ fn a_status_tells_what_has_yet_to_be_migrated() {
     let after = test.tfw(["status", "dev"]).run().succeeds();
     assert!(!after.stdout.contains("migrat"), "{}", after.stdout);
 }
+
+#[test]
+fn the_key_of_the_manifest_encrypts_what_arrives() {
+    let test = TestEnvironment::new();
+    let key = "arn:aws:kms:eu-central-1:{account_id}:key/11111111-2222-3333-4444-555555555555";
+    let defaults = format!(
+        "[defaults.backend]\ntype = \"s3\"\nbucket = \"{}\"\nkey = \"{{stack}}/terraform.tfstate\"\nuse_path_style = true\nkms_key_id = \"{key}\"\n\n[defaults.bucket]\nencryption = \"aws:kms\"\nkms_key = \"{key}\"\n\n[defaults.assume_role]\nrole_arn = \"arn:aws:iam::{{account_id}}:role/test\"\n",
+        test.bucket("{environment}")
+    );
+    let test = test
+        .defaults(&defaults)
+        .environment_with("dev", "", &unbacked());
+    test.create_versioned_bucket("dev");
+    test.write(
+        "environments/dev/terraform.tfstate",
+        &state_of("l-1", 4, "x"),
+    );
+    test.tfw(["migrate", "dev", "--yes"]).run().succeeds();
+    let puts: Vec<String> = test
+        .proxy()
+        .requests()
+        .iter()
+        .filter(|request| request.method == "PUT" && request.path.contains("terraform.tfstate"))
+        .filter_map(|request| {
+            let name = "x-amz-server-side-encryption-aws-kms-key-id";
+            request.header(name).map(str::to_owned)
+        })
+        .collect();
+    // The state and the lock.
+    assert_eq!(puts.len(), 2, "{puts:?}");
+    assert!(
+        puts.iter().all(|key| key.ends_with("555555555555")),
+        "{puts:?}"
+    );
+}
+
+#[test]
+fn a_state_moves_from_another_bucket() {
+    let test = TestEnvironment::new().environment("dev").environment("old");
+    for bucket in ["dev", "old"] {
+        test.create_versioned_bucket(bucket);
+    }
+    let before = state_of("l-1", 7, "from the old bucket");
+    test.put_object("old", "some/key", &before);
+    let main = format!(
+        "terraform {{\n  backend \"s3\" {{\n    bucket         = \"{}\"\n    key            = \"some/key\"\n    region         = \"eu-central-1\"\n    use_path_style = true\n  }}\n}}\n",
+        test.bucket("old")
+    ) + &unbacked();
+    test.write("environments/dev/main.tf", &main);
+    test.terraform("dev", ["init", "-input=false"])
+        .run()
+        .succeeds();
+    let run = test.tfw(["migrate", "dev", "--yes"]).run().succeeds();
+    run.says(&format!(
+        "s3://{}/some/key → s3://{}/",
+        test.bucket("old"),
+        test.bucket("dev")
+    ));
+    let after = test.object("dev", "terraform.tfstate").unwrap();
+    assert_eq!(content(&after), content(&before));
+    assert_eq!(test.object("old", "some/key").unwrap(), before);
+    test.tfw(["plan", "dev"]).run().succeeds();
+}

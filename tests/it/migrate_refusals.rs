@@ -113,6 +113,19 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
         ],
     );
     assert!(test.backups("dev").is_empty());
+    let report = test
+        .tfw(["migrate", "dev", "--dry-run", "--json"])
+        .run()
+        .succeeds()
+        .json();
+    let migration = &the_unit(&report, "dev")["migration"];
+    assert_eq!(migration["from"], "dev/terraform.tfstate");
+    assert_eq!(migration["workspaces"][0]["resources"], 1);
+    assert_eq!(
+        migration["workspaces"][0]["version_id"],
+        serde_json::Value::Null
+    );
+    assert_eq!(migration["deleted"], serde_json::json!([]));
 }
 
 #[test]
