@@ -182,6 +182,8 @@ pub struct Surveyed {
 pub struct Migration {
     folder: PathBuf,
     journal: File,
+    /// Bytes of whole entries; what lies behind them was torn.
+    whole: u64,
     entries: Vec<Entry>,
 }
 
@@ -202,6 +204,7 @@ impl Migration {
         let mut migration = Self {
             folder,
             journal,
+            whole: 0,
             entries: Vec::new(),
         };
         migration.note(begun)?;
@@ -261,14 +264,12 @@ impl Migration {
                 }
             }
         }
-        if !text.is_empty() && !text.ends_with('\n') {
-            // The next entry must not be glued to the torn one.
-            let whole = text.rfind('\n').map_or(0, |end| end + 1);
-            write_private(&path, &text.as_bytes()[..whole])?;
-        }
+        // Whoever only looks must not mend it: another process may be writing just now.
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
         Ok(Self {
             journal: append_private(&path)?,
             folder,
+            whole: whole as u64,
             entries,
         })
     }
@@ -384,10 +385,20 @@ impl Migration {
         };
         let written = serde_json::to_string(&line)
             .map_err(io::Error::from)
-            .and_then(|line| self.journal.write_all(format!("{line}\n").as_bytes()))
-            .and_then(|()| self.journal.sync_data());
+            .and_then(|line| self.append(&format!("{line}\n")));
         written.map_err(|error| JournalError::new("write", &path, error))?;
         self.entries.push(entry);
+        Ok(())
+    }
+
+    /// The next entry must not be glued to a torn one.
+    fn append(&mut self, line: &str) -> io::Result<()> {
+        if self.journal.metadata()?.len() != self.whole {
+            self.journal.set_len(self.whole)?;
+        }
+        self.journal.write_all(line.as_bytes())?;
+        self.journal.sync_data()?;
+        self.whole += line.len() as u64;
         Ok(())
     }
 

@@ -116,7 +116,10 @@ async fn one(record: &mut Record<'_>, mut plan: Plan) -> Result<(), Failure> {
         .filter_map(|each| each.name.parse().ok())
         .collect();
     let locks = Locks::new(&plan.safe, &plan.destination);
-    locks.take_for(record, &mut migration, &names).await?;
+    // Where nothing was written, there is nothing to be kept from others.
+    if migration.versions_before().is_some() {
+        locks.take_for(record, &mut migration, &names).await?;
+    }
     let undone = undo(record, &plan, &mut migration, &surveyed).await;
     let released = locks.release(record, &migration).await;
     match (undone, released) {
@@ -149,14 +152,14 @@ async fn undo(
         read_copy(record, migration, copied)?;
     }
     let written = written(record, plan, migration, surveyed).await?;
+    if !written.is_empty() {
+        is_whole_at_the_source(record, plan, migration, surveyed).await?;
+    }
     migration.note(Entry::Aborting)?;
     for copied in migration.copies() {
         if copied.role == Role::State {
             put_back(record, migration, copied)?;
         }
-    }
-    if !written.is_empty() {
-        is_whole_at_the_source(record, plan, migration, surveyed).await?;
     }
     for each in written {
         match each {
@@ -190,7 +193,9 @@ async fn undo(
     Ok(())
 }
 
-/// Refuses to take away what was moved while the source is not what was copied from it.
+/// Refuses to take away what was moved while the source is neither what was copied from it nor a
+/// later state of the same lineage. A local file that is gone is put back from its copy, which has
+/// been looked at.
 async fn is_whole_at_the_source(
     record: &Record<'_>,
     plan: &Plan,
@@ -213,7 +218,11 @@ async fn is_whole_at_the_source(
         });
         let Some(copied) = copied else { continue };
         let raw = store.raw().await.map_err(|error| unreadable(&error))?;
-        if raw.is_none_or(|raw| sha256(&raw.bytes) != copied.sha256) {
+        let is_whole = match &raw {
+            None => copied.role == Role::State,
+            Some(raw) => sha256(&raw.bytes) == copied.sha256 || is_later(&raw.bytes, each),
+        };
+        if !is_whole {
             return Err(Failure::refused(
                 Diagnostic::error(format!(
                     "`{place}` is not what was copied from it, so what was moved is not taken away"
@@ -228,10 +237,19 @@ async fn is_whole_at_the_source(
     Ok(())
 }
 
+/// Whether a state has gone on from the one that was copied.
+fn is_later(bytes: &[u8], copied: &Surveyed) -> bool {
+    StateDocument::parse(bytes).is_ok_and(|document| {
+        document.lineage == copied.lineage && document.serial >= copied.serial
+    })
+}
+
+/// The newest copy of a file.
 fn copy_with<'m>(migration: &'m Migration, file: &Path, role: Role) -> Option<&'m Copied> {
     migration
         .copies()
         .iter()
+        .rev()
         .find(|copied| copied.role == role && copied.original == file)
 }
 
@@ -372,8 +390,10 @@ fn data_folder(record: &Record<'_>, migration: &Migration) -> Result<(), Failure
         match kept {
             Some(copied) => {
                 let bytes = read_copy(record, migration, copied)?;
-                fs::write(&file, bytes)
-                    .map_err(|error| io_failure("write", &record.ctx.shown(&file), &error))?;
+                let shown = record.ctx.shown(&data_dir);
+                fs::create_dir_all(&data_dir)
+                    .map_err(|error| io_failure("create", &shown, &error))?;
+                write_private(&file, &bytes)?;
             }
             None => remove_file(record, &file)?,
         }

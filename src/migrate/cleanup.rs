@@ -34,14 +34,17 @@ pub(super) async fn remove(
         .cloned()
         .collect();
     let at_destination: Vec<PathBuf> = at_destination.iter().map(|file| one_file(file)).collect();
+    // All of them first: one that is in use keeps the others, too.
+    for copied in &states {
+        let at_work = LocalState::at(&copied.original).holder_at_work().await;
+        if let Some(holder) = at_work.map_err(|error| unreadable(&error))? {
+            return Err(Failure::held(&ctx.shown(&copied.original), holder));
+        }
+    }
     for copied in &states {
         let file = &copied.original;
         if at_destination.contains(&one_file(file)) {
             continue;
-        }
-        let at_work = LocalState::at(file).holder_at_work().await;
-        if let Some(holder) = at_work.map_err(|error| unreadable(&error))? {
-            return Err(Failure::held(&ctx.shown(file), holder));
         }
         match fs::read(file) {
             // A try before this one removed it.

@@ -1,9 +1,11 @@
 //! Copies of everything that a migration may take away or change.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::io_failure;
 use super::reading::older;
-use super::survey::{self, Survey};
+use super::survey::{self, Survey, There};
 use crate::journal::Migration;
 use crate::journal::migration::{Copied, Entry, Role};
 use crate::model::{Backend, Workspace};
@@ -27,6 +29,16 @@ pub(super) async fn back_up(
     edit: Option<&BackendEdit>,
 ) -> Result<Vec<Copied>, Failure> {
     let is_resumed = migration.has(|entry| matches!(entry, Entry::BackedUp { .. }));
+    if !is_resumed {
+        // A try that broke off in here left copies that nobody has looked at.
+        for name in ["source", "older", "destination"] {
+            let folder = migration.folder().join(name);
+            if folder.exists() {
+                fs::remove_dir_all(&folder)
+                    .map_err(|error| io_failure("remove", &record.ctx.shown(&folder), &error))?;
+            }
+        }
+    }
     let mut copies: Vec<Copied> = migration.copies().to_vec();
     let has = |copies: &[Copied], file: &Path, roles: &[Role]| {
         copies
@@ -53,9 +65,11 @@ pub(super) async fn back_up(
         }
         if let StateStore::Local(local) = survey::store(record, safe, destination, name).await?
             && local.path().exists()
-            && !is_resumed
+            && !(is_resumed && matches!(workspace.there, There::Equal(_)))
         {
-            let copy = Path::new("destination").join(state_copy(name));
+            // Of a second try, what lies there now is another one than at the first.
+            let place = Path::new("destination").join(copies.len().to_string());
+            let copy = place.join(state_copy(name));
             copies.push(migration.keep(local.path(), &copy, Role::Destination)?);
         }
     }

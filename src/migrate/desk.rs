@@ -284,7 +284,11 @@ impl OnDisk {
             unfinished,
         } = self;
         let proven = unfinished.as_ref().is_some_and(Migration::is_proven);
-        let new_bucket = refusals::versioned(record, &safe, &destination).await?;
+        let new_bucket = if options.abort {
+            None
+        } else {
+            refusals::versioned(record, &safe, &destination).await?
+        };
         let mut survey = None;
         if let (Some(source), false) = (source, proven) {
             let found = survey::survey(

@@ -127,7 +127,8 @@ impl<'a> Locks<'a> {
             let Ok(name) = workspace.parse() else {
                 continue;
             };
-            if let Err(failure) = self.release_one(record, &name, id).await {
+            let ours: Vec<&str> = migration.locks().map(|(_, id)| id).collect();
+            if let Err(failure) = self.release_one(record, &name, id, &ours).await {
                 left = Some(match left {
                     Some(first) => with_details(first, &failure),
                     None => failure,
@@ -143,6 +144,7 @@ impl<'a> Locks<'a> {
         record: &Record<'_>,
         name: &Workspace,
         id: &str,
+        ours: &[&str],
     ) -> Result<(), Failure> {
         let Some(state) = self.state(record, name).await? else {
             return Ok(());
@@ -154,7 +156,9 @@ impl<'a> Locks<'a> {
         let Some(holder) = holder else {
             return Ok(());
         };
-        if !survey::own_locks(record)?.contains(&holder.id) {
+        let is_ours = ours.contains(&holder.id.as_str())
+            || survey::own_locks(record).is_ok_and(|ours| ours.contains(&holder.id));
+        if !is_ours {
             // Somebody else's, taken since.
             return Ok(());
         }

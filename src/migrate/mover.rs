@@ -281,9 +281,12 @@ impl Mover<'_, '_> {
 fn same(now: &There, then: &There) -> bool {
     match (now, then) {
         (There::Nothing, There::Nothing) => true,
-        (There::Empty(now), There::Empty(then))
-        | (There::Equal(now), There::Equal(then))
-        | (There::Replaceable(now, _), There::Replaceable(then, _)) => now == then,
+        (There::Empty(now), There::Empty(then)) | (There::Equal(now), There::Equal(then)) => {
+            now == then
+        }
+        (There::Replaceable(now, found), There::Replaceable(then, known)) => {
+            now == then && found.hash == known.hash && found.serial == known.serial
+        }
         _ => false,
     }
 }

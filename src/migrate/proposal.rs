@@ -41,7 +41,7 @@ pub(super) fn lines(record: &Record<'_>, plan: &Plan, keep_local: bool) -> Vec<S
     );
     if let Some(bucket) = &plan.new_bucket {
         lines.push(format!(
-            "    creates the state bucket {bucket}, versioned, encrypted and closed to the public"
+            "    creates the state bucket {bucket}: versioned, encrypted, closed"
         ));
     }
     if let Some(survey) = &plan.survey {

@@ -560,7 +560,7 @@ fn a_status_tells_what_has_yet_to_be_migrated() {
 #[test]
 fn the_key_of_the_manifest_encrypts_what_arrives() {
     let test = TestEnvironment::new();
-    let key = "arn:aws:kms:eu-central-1:{account_id}:key/11111111-2222-3333-4444-555555555555";
+    let key = "arn:aws:kms:eu-central-1:{account_id}:key/0f1e2d3c-4b5a-4697-8877-665544332211";
     let defaults = format!(
         "[defaults.backend]\ntype = \"s3\"\nbucket = \"{}\"\nkey = \"{{stack}}/terraform.tfstate\"\nuse_path_style = true\nkms_key_id = \"{key}\"\n\n[defaults.bucket]\nencryption = \"aws:kms\"\nkms_key = \"{key}\"\n\n[defaults.assume_role]\nrole_arn = \"arn:aws:iam::{{account_id}}:role/test\"\n",
         test.bucket("{environment}")
@@ -587,7 +587,7 @@ fn the_key_of_the_manifest_encrypts_what_arrives() {
     // The state and the lock.
     assert_eq!(puts.len(), 2, "{puts:?}");
     assert!(
-        puts.iter().all(|key| key.ends_with("555555555555")),
+        puts.iter().all(|key| key.ends_with("665544332211")),
         "{puts:?}"
     );
 }

@@ -408,3 +408,45 @@ fn a_record_of_a_place_without_a_state_does_not_stand_in_the_way() {
     );
     test.tfw(["plan", "dev"]).run().succeeds();
 }
+
+#[test]
+fn a_source_that_went_on_is_no_dead_end() {
+    let test = local();
+    let state = format!("/{}/terraform.tfstate", test.bucket("dev"));
+    let source = test.path("environments/dev/terraform.tfstate");
+    let later = state_of("l-here", 4, "went on");
+    let written = later.clone();
+    test.proxy()
+        .when(move |request| request.method == "PUT" && request.path == state)
+        .times(1)
+        .happens_after(move || std::fs::write(&source, &written).unwrap());
+    test.tfw(["migrate", "dev", "--yes"]).run().exits(4);
+    let again = test.tfw(["migrate", "dev", "--yes"]).run().exits(4);
+    again.says("has changed since an unfinished migration of `dev` copied it");
+    test.tfw(["migrate", "dev", "--yes", "--abort"])
+        .run()
+        .succeeds();
+    assert_eq!(test.read("environments/dev/terraform.tfstate"), later);
+    assert_eq!(test.object("dev", "terraform.tfstate"), None);
+    test.tfw(["migrate", "dev", "--yes"]).run().succeeds();
+    assert_eq!(
+        test.state("dev").unwrap()["outputs"]["greeting"]["value"],
+        "went on"
+    );
+}
+
+#[test]
+fn what_may_not_even_be_locked_can_be_taken_back() {
+    let test = local();
+    let before = test.both_sides("dev");
+    test.proxy()
+        .when(|request| request.method == "PUT" && request.path.ends_with(".tflock"))
+        .refuse(403, "AccessDenied");
+    let run = test.tfw(["migrate", "dev", "--yes"]).run().exits(1);
+    run.says("cannot take the lock");
+    assert_ne!(test.both_sides("dev"), before, "the block is edited");
+    test.tfw(["migrate", "dev", "--yes", "--abort"])
+        .run()
+        .succeeds();
+    assert_eq!(test.both_sides("dev"), before);
+}
