@@ -23,12 +23,14 @@ const INNER_PORTS: usize = 9;
 
 /// Ends the process when its standard input closes, then runs the emulator named by `argv[1]`.
 const LAUNCHER: &str = "
-import os, subprocess, sys, tempfile, threading
-program = None
+import os, shutil, subprocess, sys, tempfile, threading
+program = data = None
 def end_with_owner():
     os.read(0, 1)
     if program:
         program.kill()
+        program.wait()
+        shutil.rmtree(data, ignore_errors=True)
     os._exit(0)
 name, port = sys.argv[1:3]
 if name == 'seaweedfs':
@@ -151,6 +153,12 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
+        // The launcher ends when its pipe closes, and takes what it has started along.
+        drop(self.child.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
