@@ -32,8 +32,6 @@ pub enum Entry {
         source: Place,
         /// Where it goes, for a later run.
         destination: Place,
-        /// Whether it goes back to a local file, whatever the manifest says.
-        to_local: bool,
     },
     /// These files have been copied.
     BackedUp {
@@ -461,7 +459,6 @@ mod tests {
                 region: "eu-west-1".to_owned(),
                 workspace_key_prefix: None,
             },
-            to_local: false,
         }
     }
 

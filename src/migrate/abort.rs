@@ -118,7 +118,7 @@ async fn one(record: &mut Record<'_>, mut plan: Plan) -> Result<(), Failure> {
     let locks = Locks::new(&plan.safe, &plan.destination);
     // Where nothing was written, there is nothing to be kept from others.
     if migration.versions_before().is_some() {
-        locks.take_for(record, &mut migration, &names).await?;
+        locks.take(record, &mut migration, &names).await?;
     }
     let undone = undo(record, &plan, &mut migration, &surveyed).await;
     let released = locks.release(record, &migration).await;
@@ -373,9 +373,16 @@ fn read_copy(
     if sha256(&bytes) == copied.sha256 {
         return Ok(bytes);
     }
-    Err(Failure::failed(Diagnostic::error(format!(
-        "the copy `{shown}` is not what was copied, and was not used"
-    ))))
+    Err(Failure::failed(
+        Diagnostic::error(format!(
+            "the copy `{shown}` is not what was copied, and was not used"
+        ))
+        .with_hint(format!(
+            "put back by hand what is missing of `{}`, or let `tfw migrate {}` end the migration",
+            record.ctx.shown(&copied.original),
+            record.unit.id
+        )),
+    ))
 }
 
 /// What Terraform records of its backend, as it was; nothing, where nothing was.

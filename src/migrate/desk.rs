@@ -33,7 +33,7 @@ const LOCK_TABLE_ENDPOINT: &str = "dynamodb_endpoint";
 pub(super) struct Plan {
     /// Nobody else works in the root module; `None` of a dry run.
     pub(super) turn: Option<Rc<FolderLock>>,
-    /// The account, and a bucket that is there.
+    /// The account; and the bucket, unless it is `new_bucket`.
     pub(super) safe: SafeBackend,
     /// Where the state is to be.
     pub(super) destination: Backend,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::survey::{self, Survey};
+use super::survey;
 use crate::aws::AwsError;
 use crate::journal::Migration;
 use crate::journal::migration::Entry;
@@ -24,7 +24,7 @@ impl<'a> Locks<'a> {
         Self { safe, destination }
     }
 
-    /// Takes the lock of every workspace; of local files, Terraform's own will do.
+    /// Takes the lock of each of these workspaces; of local files, Terraform's own will do.
     ///
     /// # Errors
     /// Somebody else was faster, or S3 would not; then those that were taken are released.
@@ -32,41 +32,27 @@ impl<'a> Locks<'a> {
         &self,
         record: &Record<'_>,
         migration: &mut Migration,
-        survey: &Survey,
+        names: &[Workspace],
     ) -> Result<(), Failure> {
-        let names: Vec<Workspace> = survey
-            .workspaces
-            .iter()
-            .map(|each| each.name.clone())
-            .collect();
-        self.take_for(record, migration, &names).await
+        let taken = self.take_all(record, migration, names).await;
+        let Err(failure) = taken else { return Ok(()) };
+        // The first reason is the one that counts.
+        Err(match self.release(record, migration).await {
+            Ok(()) => failure,
+            Err(left) => with_details(failure, &left),
+        })
     }
 
-    /// The same, for these workspaces.
-    pub(super) async fn take_for(
+    async fn take_all(
         &self,
         record: &Record<'_>,
         migration: &mut Migration,
         names: &[Workspace],
     ) -> Result<(), Failure> {
         for name in names {
-            if let Err(failure) = self.take_one(record, migration, name).await {
-                // The first reason is the one that counts.
-                let released = self.release(record, migration).await;
-                return Err(match released {
-                    Ok(()) => failure,
-                    Err(left) => with_details(failure, &left),
-                });
-            }
+            self.take_one(record, migration, name).await?;
         }
-        if let Err(error) = migration.note(Entry::Locked) {
-            let failure = Failure::from(error);
-            return Err(match self.release(record, migration).await {
-                Ok(()) => failure,
-                Err(left) => with_details(failure, &left),
-            });
-        }
-        Ok(())
+        Ok(migration.note(Entry::Locked)?)
     }
 
     async fn take_one(

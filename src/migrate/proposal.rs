@@ -24,7 +24,7 @@ pub(super) fn lines(record: &Record<'_>, plan: &Plan, keep_local: bool) -> Vec<S
         Some(survey) => {
             let from = place(record.ctx, &source::shown(unit, &survey.source));
             let what = if survey.is_moved() {
-                "is there already, and proven"
+                "is there already"
             } else {
                 "moves"
             };

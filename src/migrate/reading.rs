@@ -68,7 +68,7 @@ pub(super) async fn names(
 }
 
 /// Where a local backend keeps its named workspaces.
-pub(super) fn workspace_dir(record: &Record<'_>, local: &Backend) -> PathBuf {
+fn workspace_dir(record: &Record<'_>, local: &Backend) -> PathBuf {
     let option = match local {
         Backend::Local(local) => local.options.get("workspace_dir"),
         _ => None,

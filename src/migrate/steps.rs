@@ -58,7 +58,9 @@ async fn migrate(record: &mut Record<'_>, plan: Plan, options: &Options) -> Resu
         files: _,
         unfinished,
     } = plan;
-    if let Some(migration) = unfinished.filter(Migration::is_proven) {
+    if unfinished.as_ref().is_some_and(Migration::is_proven)
+        && let Some(migration) = unfinished
+    {
         // Proven, and broken off before the end: only the clean-up is left.
         let locks = Locks::new(&safe, &destination);
         return finish(record, migration, &locks, options, &safe, &destination).await;
@@ -73,7 +75,11 @@ async fn migrate(record: &mut Record<'_>, plan: Plan, options: &Options) -> Resu
         )
         .await;
     };
-    let mut migration = begin(record, &survey, &destination, options)?;
+    let mut migration = match unfinished {
+        // What is at the destination tells how far it came.
+        Some(migration) => migration,
+        None => begin(record, &survey, &destination)?,
+    };
     let files = back_up(
         record,
         &migration,
@@ -97,7 +103,7 @@ async fn migrate(record: &mut Record<'_>, plan: Plan, options: &Options) -> Resu
     }
     let locks = Locks::new(&safe, &destination);
     not_stopped(record)?;
-    locks.take(record, &mut migration, &survey).await?;
+    locks.take(record, &mut migration, &survey.names()).await?;
     let mover = Mover {
         record,
         survey: &survey,
@@ -182,28 +188,21 @@ fn forget_empty_place(record: &Record<'_>, destination: &Backend) -> Result<(), 
     Ok(())
 }
 
-/// A fresh journal: one of a try that wrote nothing yet is closed by it, and one that did write
-/// goes on in it, since what is at the destination tells how far it came.
+/// A fresh journal.
 fn begin(
     record: &Record<'_>,
     survey: &Survey,
     destination: &Backend,
-    options: &Options,
 ) -> Result<Migration, Failure> {
-    let tfw = record.ctx.run.tfw();
-    if let Some(migration) = Migration::unfinished(tfw, &record.unit.id)? {
-        return Ok(migration);
-    }
     let begun = Entry::Begun {
         run_id: record.ctx.run.id().to_owned(),
         from: proposal::from(record, survey),
         to: proposal::to(record, destination),
         source: survey.source.clone(),
         destination: source::place_of(destination).ok_or_else(Failure::not_started)?,
-        to_local: options.to_local,
     };
     Ok(Migration::begin(
-        tfw,
+        record.ctx.run.tfw(),
         &record.unit.id,
         record.ctx.run.id(),
         begun,

@@ -123,8 +123,7 @@ impl WorkspaceSurvey {
 /// Reads source and destination.
 ///
 /// # Errors
-/// A refusal: somebody holds a lock, another state lies at the destination, the bucket keeps no
-/// versions, or the source has changed since an unfinished migration copied it. A failure:
+/// A refusal: somebody holds a lock, another state lies at the destination, or the source has changed since an unfinished migration copied it. A failure:
 /// something cannot be read.
 pub(super) async fn survey(
     record: &mut Record<'_>,
