@@ -81,6 +81,11 @@ impl Bucket {
         &self.owner
     }
 
+    /// Whether requests to it go over TLS.
+    pub fn is_reached_by_tls(&self) -> bool {
+        !self.endpoint.starts_with("http://")
+    }
+
     /// The URL of an object, for messages.
     pub fn url(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.name)
@@ -159,7 +164,7 @@ impl Bucket {
         self.failure_by(action, key, false, error)
     }
 
-    fn failure_by<E>(
+    pub(super) fn failure_by<E>(
         &self,
         action: &'static str,
         key: &str,

@@ -16,7 +16,8 @@ use super::AwsError;
 use super::chain::text as chain_text;
 use super::http::Http;
 use crate::env_vars::{
-    AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_STS, AWS_PROFILE, EnvSnapshot,
+    AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_KMS, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_STS, AWS_PROFILE,
+    EnvSnapshot,
 };
 use crate::model::Region;
 
@@ -141,6 +142,7 @@ impl ClassifyRetry for OneConnectTimeout {
 pub(super) enum Service {
     S3,
     Sts,
+    Kms,
 }
 
 /// The endpoints that the environment names. The SDK reads the variables itself; this is for
@@ -150,6 +152,7 @@ struct Endpoints {
     any: Option<String>,
     s3: Option<String>,
     sts: Option<String>,
+    kms: Option<String>,
 }
 
 impl Endpoints {
@@ -163,6 +166,7 @@ impl Endpoints {
             any: get(AWS_ENDPOINT_URL),
             s3: get(AWS_ENDPOINT_URL_S3),
             sts: get(AWS_ENDPOINT_URL_STS),
+            kms: get(AWS_ENDPOINT_URL_KMS),
         }
     }
 
@@ -170,6 +174,7 @@ impl Endpoints {
         let (named, prefix) = match service {
             Service::S3 => (&self.s3, "s3"),
             Service::Sts => (&self.sts, "sts"),
+            Service::Kms => (&self.kms, "kms"),
         };
         let suffix = match region.partition() {
             "aws-cn" => "amazonaws.com.cn",

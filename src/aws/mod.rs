@@ -15,6 +15,7 @@ mod client;
 mod error;
 mod failure;
 mod http;
+mod kms;
 mod objects;
 mod session;
 mod sts;
@@ -22,8 +23,11 @@ mod sts;
 pub use account::VerifiedAccount;
 pub use base::Base;
 pub use bucket::{Bucket, Creation};
-pub use bucket_settings::{DefaultEncryption, PublicAccessBlock, Versioning};
+pub use bucket_settings::{
+    DefaultEncryption, Lifecycle, LifecycleRuleFacts, LogTarget, PublicAccessBlock, Versioning,
+};
 pub use client::Aws;
 pub use error::AwsError;
+pub use kms::{Kms, KmsKey};
 pub use objects::{Body, Object, ObjectEncryption, ObjectVersion, Written};
 pub use session::{BoxFuture, Keys, Session, SessionSource};

@@ -138,10 +138,6 @@ impl Bucket {
         content: &[u8],
         kms_key: Option<&str>,
     ) -> Result<Written, AwsError> {
-        let encryption = match kms_key {
-            Some(_) => ServerSideEncryption::AwsKms,
-            None => ServerSideEncryption::Aes256,
-        };
         let answer = self
             .client
             .put_object()
@@ -149,7 +145,7 @@ impl Bucket {
             .key(key)
             .if_none_match("*")
             .content_type("application/json")
-            .server_side_encryption(encryption)
+            .server_side_encryption(encryption_with(kms_key))
             .set_ssekms_key_id(kms_key.map(str::to_owned))
             .body(ByteStream::from(content.to_vec()))
             .expected_bucket_owner(self.owner().as_str())
@@ -160,6 +156,57 @@ impl Bucket {
             Err(error) if is_taken(&error) => Ok(Written::AlreadyThere),
             Err(error) => Err(self.failure("s3:PutObject", key, &error)),
         }
+    }
+
+    /// Replaces an object as long as it has this entity tag, encrypted with this KMS key, else with
+    /// AES256; gives its version, in a bucket with versions.
+    ///
+    /// # Errors
+    /// [`AwsError::PreconditionFailed`], or S3 could not or would not.
+    pub async fn put_over(
+        &self,
+        key: &str,
+        content: &[u8],
+        etag: &str,
+        kms_key: Option<&str>,
+    ) -> Result<Option<String>, AwsError> {
+        let answer = self
+            .client
+            .put_object()
+            .bucket(self.name().as_str())
+            .key(key)
+            .if_match(etag)
+            .content_type("application/json")
+            .server_side_encryption(encryption_with(kms_key))
+            .set_ssekms_key_id(kms_key.map(str::to_owned))
+            .body(ByteStream::from(content.to_vec()))
+            .expected_bucket_owner(self.owner().as_str())
+            .send()
+            .await
+            .map_err(|error| self.failure("s3:PutObject", key, &error))?;
+        Ok(answer.version_id)
+    }
+
+    /// How an object is encrypted, without its content; `None`: the server does not say.
+    ///
+    /// # Errors
+    /// [`AwsError::NotFound`], or S3 could not or would not.
+    pub async fn object_encryption(&self, key: &str) -> Result<Option<ObjectEncryption>, AwsError> {
+        let answer = self
+            .client
+            .head_object()
+            .bucket(self.name().as_str())
+            .key(key)
+            .expected_bucket_owner(self.owner().as_str())
+            .send()
+            .await
+            .map_err(|error| self.failure_by("s3:GetObject", key, true, &error))?;
+        Ok(answer
+            .server_side_encryption()
+            .map(|algorithm| ObjectEncryption {
+                algorithm: algorithm.as_str().to_owned(),
+                kms_key: answer.ssekms_key_id().map(str::to_owned),
+            }))
     }
 
     /// Removes one version of an object for good; without a version, the object as long as it has
@@ -265,6 +312,14 @@ impl Bucket {
             );
         }
         Ok(keys)
+    }
+}
+
+/// What Terraform asks for with `encrypt = true`, with and without `kms_key_id`.
+fn encryption_with(kms_key: Option<&str>) -> ServerSideEncryption {
+    match kms_key {
+        Some(_) => ServerSideEncryption::AwsKms,
+        None => ServerSideEncryption::Aes256,
     }
 }
 

@@ -1,18 +1,24 @@
 //! The state bucket: desired against actual.
 //!
-//! [`look`] is the one question that every run asks. A bucket that is absent is made by
-//! [`create`], with every setting that makes it safe; one that exists is only looked at, by
-//! [`weaknesses`].
+//! [`look`] is the one question that every run asks. [`inspect`] reads everything, and [`plan()`]
+//! holds it against what is [`Wanted`]: the difference is data, which people are shown and asked
+//! about. [`mend`] makes what is missing, in an order in which no step opens what an earlier one
+//! closed, and reads it back. What is stronger than asked for is kept, and so is what others set.
 
-mod create;
+mod actual;
 mod error;
-mod setting;
-mod weakness;
+mod key;
+mod mend;
+mod plan;
+mod policy;
+mod wanted;
 
-pub use create::{Created, create};
+pub use actual::{Actual, inspect};
 pub use error::BucketError;
-pub use setting::Setting;
-pub use weakness::{Weakness, weaknesses};
+pub use key::ensure_key;
+pub use mend::{create, mend};
+pub use plan::{Plan, Setting, plan, same_key, short as short_key};
+pub use wanted::Wanted;
 
 use crate::aws::{AwsError, VerifiedAccount};
 use crate::model::S3Backend;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod args;
+mod backend;
 mod bundle;
 mod completions;
 mod destroy;
@@ -93,6 +94,8 @@ enum Command {
     Destroy(destroy::DestroyArgs),
     Drift(drift::DriftArgs),
     Migrate(migrate::MigrateArgs),
+    #[command(subcommand)]
+    Backend(backend::BackendCommand),
     Status(status::StatusArgs),
     Validate(validate::ValidateArgs),
     Output(output::OutputArgs),
@@ -113,6 +116,7 @@ impl Command {
             Self::Destroy(_) => "destroy",
             Self::Drift(_) => "drift",
             Self::Migrate(_) => "migrate",
+            Self::Backend(command) => command.name(),
             Self::Status(_) => "status",
             Self::Validate(_) => "validate",
             Self::Output(_) => "output",
@@ -157,6 +161,7 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Destroy(args) => destroy::run(args, global, environment),
         Command::Drift(args) => drift::run(args, global, environment),
         Command::Migrate(args) => migrate::run(args, global, environment),
+        Command::Backend(command) => backend::run(command, global, environment),
         Command::Status(args) => status::run(args, global, environment),
         Command::Validate(args) => validate::run(args, global, environment),
         Command::Output(args) => output::run(args, global, environment),

@@ -25,9 +25,7 @@ fn unit() -> Unit {
             workspace: "default".parse().unwrap(),
             options: serde_json::Map::new(),
         }),
-        bucket: BucketSpec {
-            encryption: Encryption::Aes256,
-        },
+        bucket: BucketSpec::new(Encryption::Aes256),
         credentials: CredentialsSpec::default(),
         assume_role: Vec::new(),
         var_files: Vec::new(),

@@ -6,7 +6,9 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::model::{Changes, Diagnostic, EnvironmentName, Outcome, ResourceChange, UnitId};
+use crate::model::{
+    BucketCondition, Changes, Diagnostic, EnvironmentName, Outcome, ResourceChange, UnitId,
+};
 
 /// One fact of a run.
 #[derive(Debug)]
@@ -99,6 +101,11 @@ pub enum Event {
         unit: UnitId,
         /// Its plan in the bundle, as reports print it; `None`: it has no changes.
         plan_file: Option<String>,
+    },
+    /// How the state buckets differ from the manifest, before that is mended.
+    Backends {
+        /// One for each bucket.
+        conditions: Vec<BucketCondition>,
     },
     /// A signal asked the run to end: what tfw does about it.
     Interrupted {

@@ -36,6 +36,14 @@ pub struct Run {
 pub enum Step {
     /// Creating a state bucket.
     CreateBucket,
+    /// Creating a KMS key.
+    CreateKey,
+    /// Making the settings of a state bucket.
+    MendBucket,
+    /// Taking the lock of a state for tfw itself.
+    LockState,
+    /// Writing a state anew, for its encryption.
+    Reencrypt,
     /// `terraform init`.
     Init,
     /// `terraform plan`, which holds the state lock meanwhile.
@@ -50,7 +58,13 @@ impl Step {
     /// Whether it changes what outlives this machine, and not merely what can be made again.
     fn changes_the_world(self) -> bool {
         match self {
-            Self::CreateBucket | Self::Apply | Self::Exec => true,
+            Self::CreateBucket
+            | Self::CreateKey
+            | Self::MendBucket
+            | Self::LockState
+            | Self::Reencrypt
+            | Self::Apply
+            | Self::Exec => true,
             Self::Init | Self::Plan => false,
         }
     }

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -57,7 +57,8 @@ impl JsonSchema for Name {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Project {
-    /// The project's name: part of the session names that AWS's CloudTrail shows.
+    /// The project's name: part of the session names that AWS's CloudTrail shows, and the tag
+    /// `tfw:project` of the buckets and keys that tfw creates.
     /// Default: none.
     #[schemars(extend("examples" = ["acme"]))]
     pub(super) name: Option<String>,
@@ -195,7 +196,9 @@ pub(super) struct Settings {
     /// Where the state lives. Every unit needs one. The root module holds an empty block of the
     /// same type (`terraform { backend "s3" {} }`), which tfw fills at `init`.
     pub(super) backend: Option<Backend>,
-    /// What a state bucket is created like. A bucket that exists is left as it is.
+    /// What the state bucket must be like. `tfw backend ensure` makes it so, and `tfw backend check`
+    /// tells how it differs; other commands create one that does not exist, and leave one that does
+    /// as it is.
     pub(super) bucket: Option<Bucket>,
     /// Where base credentials come from: those that `assume_role` starts with, or is done without.
     /// Default: the AWS SDK's chain (environment, shared files, SSO, web identity, container,
@@ -254,18 +257,43 @@ pub(super) struct Backend {
     pub(super) options: serde_json::Map<String, Value>,
 }
 
-/// What a state bucket is created like: versioned, closed to the public, owned by its owner, and
-/// encrypted as said here. A bucket that exists is left as it is; `tfw init` tells what is weak.
+/// What the state bucket must be like, beside versioned, closed to the public and owned by its
+/// owner. What is stronger than asked for is kept.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "the names of the design")]
 pub(super) struct Bucket {
     /// The bucket's default encryption. Default: `"AES256"`.
     pub(super) encryption: Option<Encryption>,
-    /// With `encryption = "aws:kms"`: the key, as ARN, id or `alias/NAME`. It must exist. State
-    /// objects are encrypted with it too. Default: AWS's own key for S3.
+    /// With `encryption = "aws:kms"`: the key, as ARN, id or `alias/NAME`. State objects are
+    /// encrypted with it too. It must exist, unless `create_kms_key` is set. Default: AWS's own key
+    /// for S3.
     #[schemars(extend("examples" = ["alias/terraform-state"]))]
     pub(super) kms_key: Option<String>,
+    /// Whether the key is created where `kms_key`, an alias, does not exist: with rotation, and with
+    /// a policy that keeps the account in charge. Default: `false`.
+    pub(super) create_kms_key: Option<bool>,
+    /// Where not empty, the bucket policy lets only these at the objects, beside the account's root
+    /// user and the roles that tfw uses for the units in the bucket: account ids, or ARNs of roles
+    /// and users, with `*` for any part of a name. Those of other accounts are let in as well; their
+    /// own account must allow it, too. Default: none, and the policy is not about that.
+    #[schemars(extend("examples" = [["arn:aws:iam::{account_id}:role/Admin", "999999999999"]]))]
+    pub(super) allowed_principals: Option<Vec<String>>,
+    /// How many days S3 keeps old versions of states for. The current one stays in any case.
+    /// Default: for ever.
+    #[schemars(extend("examples" = [90]))]
+    pub(super) noncurrent_days: Option<NonZeroU32>,
+    /// The bucket that S3 writes access logs to, under the name of the state bucket. It must exist,
+    /// in the same region and account, and let S3 write. Default: none.
+    #[schemars(extend("examples" = ["acme-access-logs"]))]
+    pub(super) access_log_bucket: Option<String>,
+    /// Tags of the bucket and of the KMS key that tfw creates. Other tags stay. Default: none.
+    #[schemars(extend("examples" = [{ "team": "platform" }]))]
+    pub(super) tags: BTreeMap<String, String>,
+    /// Whether the bucket policy denies every request that does not come over TLS. Default: `true`,
+    /// but where S3 itself is reached by `http://`.
+    pub(super) force_tls: Option<bool>,
 }
 
 /// Server-side encryption of a bucket.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::block::write_file;
 use super::copies::DATA_FILES;
 use super::desk::{Desk, Plan};
-use super::locks::{Locks, with_details};
+use super::locks::Locks;
 use super::{io_failure, source, survey};
 use crate::journal::migration::{Copied, Entry, Role, Surveyed};
 use crate::journal::{Migration, write_private};
@@ -17,6 +17,7 @@ use crate::stage::consent::Matter;
 use crate::stage::failure::Failure;
 use crate::stage::fingerprint::Fingerprint;
 use crate::stage::record::Record;
+use crate::stage::state_lock::with_details;
 use crate::stage::states::unreadable;
 use crate::state::{S3State, StateDocument, StateStore, content_hash};
 

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::survey;
-use crate::aws::AwsError;
 use crate::journal::Migration;
 use crate::journal::migration::Entry;
-use crate::model::{Backend, Diagnostic, Workspace};
+use crate::model::{Backend, Workspace};
 use crate::stage::SafeBackend;
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
+use crate::stage::state_lock::{self, new_id, with_details};
 use crate::stage::states::unreadable;
-use crate::state::{NewLock, S3State, StateError, StateStore};
+use crate::state::{S3State, StateError, StateStore};
 
 /// Where locks are taken, and in whose name.
 pub(super) struct Locks<'a> {
@@ -79,22 +79,7 @@ impl<'a> Locks<'a> {
             workspace: name.to_string(),
             id: id.clone(),
         })?;
-        let info = format!("tfw run {}", record.ctx.run.id());
-        let lock = NewLock {
-            id: &id,
-            operation: "migration",
-            info: &info,
-            who: &who(record),
-        };
-        match state.lock(&lock).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(holder)) => Err(Failure::held(&state.url(), holder)),
-            Err(error) => Err(Failure::fact(
-                format!("cannot take the lock: {error}"),
-                error.hint(),
-                error.is_refusal(),
-            )),
-        }
+        state_lock::take(record, &state, &id, "migration").await
     }
 
     /// Releases every lock that this migration has ever taken and that is still there.
@@ -148,14 +133,7 @@ impl<'a> Locks<'a> {
             // Somebody else's, taken since.
             return Ok(());
         }
-        let unlocked = state.unlock(&holder.id).await;
-        unlocked.map_err(|error| left_behind(&state, &holder.id, Some(&error)))?;
-        // A server may say that it is done and keep it: only a look tells.
-        match state.holder().await {
-            Ok(Some(still)) if still.id == holder.id => Err(left_behind(&state, &holder.id, None)),
-            Ok(_) => Ok(()),
-            Err(error) => Err(left_behind(&state, &holder.id, Some(&error))),
-        }
+        state_lock::release(&state, &holder.id).await.map_err(again)
     }
 
     async fn state(
@@ -170,72 +148,14 @@ impl<'a> Locks<'a> {
     }
 }
 
-/// A lock of tfw's own that stays, or may.
+/// A lock of the migration that stays, or may.
 fn left_behind(state: &S3State, id: &str, error: Option<&StateError>) -> Failure {
-    let mut diagnostic = Diagnostic::error(format!(
-        "tfw's own lock `{}` could not be released",
-        state.lock_url()
-    ))
-    .with_detail(format!("lock id: {id}"));
-    if let Some(error) = error {
-        diagnostic = diagnostic.with_detail(error.to_string());
-        if let StateError::Unwritable {
-            cause: AwsError::AccessDenied { .. },
-            ..
-        } = error
-        {
-            diagnostic = diagnostic
-                .with_hint("allow `s3:DeleteObject` and `s3:DeleteObjectVersion` on `*.tflock`");
-        }
-    }
-    Failure::failed(
-        diagnostic.with_hint("run the same command again: it releases the lock and goes on"),
+    again(state_lock::left_behind(state, id, error))
+}
+
+fn again(failure: Failure) -> Failure {
+    state_lock::with_hint(
+        failure,
+        "run the same command again: it releases the lock and goes on",
     )
-}
-
-/// A failure that also tells of another one.
-pub(super) fn with_details(mut failure: Failure, other: &Failure) -> Failure {
-    failure
-        .diagnostics
-        .extend(other.diagnostics.iter().cloned());
-    failure
-}
-
-/// A random id in the form of Terraform's.
-fn new_id() -> String {
-    let random = format!("{:032x}", fastrand::u128(..));
-    format!(
-        "{}-{}-{}-{}-{}",
-        &random[..8],
-        &random[8..12],
-        &random[12..16],
-        &random[16..20],
-        &random[20..]
-    )
-}
-
-/// `user@host`, as Terraform has it.
-fn who(record: &Record<'_>) -> String {
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
-    let user = record.ctx.inherited.get(crate::env_vars::USER).map_or_else(
-        || "tfw".to_owned(),
-        |user| user.to_string_lossy().into_owned(),
-    );
-    format!("{user}@{host}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_have_the_form_of_terraforms_and_are_all_others() {
-        let (one, other) = (new_id(), new_id());
-        assert_ne!(one, other);
-        let lengths: Vec<usize> = one.split('-').map(str::len).collect();
-        assert_eq!(lengths, [8, 4, 4, 4, 12]);
-    }
 }

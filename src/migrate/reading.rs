@@ -129,6 +129,7 @@ pub(super) async fn read(
                 bytes,
                 version_id: None,
                 modified: None,
+                etag: None,
                 encryption: None,
             };
             Ok((Some(raw), true))
@@ -151,6 +152,7 @@ fn copy_of(migration: &Migration, store: &StateStore) -> Option<(RawState, Strin
             bytes,
             version_id: None,
             modified: None,
+            etag: None,
             encryption: None,
         };
         (raw, copied.sha256.clone())

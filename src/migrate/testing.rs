@@ -28,9 +28,7 @@ pub(super) fn unit() -> Unit {
             use_path_style: false,
             options: serde_json::Map::new(),
         })),
-        bucket: BucketSpec {
-            encryption: Encryption::Aes256,
-        },
+        bucket: BucketSpec::new(Encryption::Aes256),
         credentials: CredentialsSpec::default(),
         assume_role: Vec::new(),
         var_files: Vec::new(),

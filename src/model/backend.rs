@@ -1,4 +1,4 @@
-//! Where the state of a unit lives, and what that place must be like.
+//! Where the state of a unit lives.
 
 use serde_json::{Map, Value};
 
@@ -150,23 +150,4 @@ impl S3Backend {
             .and_then(Value::as_str)
             .unwrap_or("env:")
     }
-}
-
-/// What the state bucket must be like.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BucketSpec {
-    /// The default encryption of the bucket.
-    pub encryption: Encryption,
-}
-
-/// Server-side encryption of a bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Encryption {
-    /// SSE-S3.
-    Aes256,
-    /// SSE-KMS.
-    Kms {
-        /// The ARN of the key or alias; `None`: AWS's own key for S3 in the account.
-        key: Option<String>,
-    },
 }

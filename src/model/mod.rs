@@ -4,6 +4,7 @@
 //! that works on these types and never sees TOML.
 
 mod backend;
+mod bucket;
 mod change;
 mod credentials;
 mod digest;
@@ -16,7 +17,8 @@ mod outcome;
 mod project;
 mod status;
 
-pub use backend::{Backend, BucketSpec, Encryption, LocalBackend, OtherBackend, S3Backend};
+pub use backend::{Backend, LocalBackend, OtherBackend, S3Backend};
+pub use bucket::{Action, BucketCondition, BucketSpec, Difference, Encryption, Reason};
 pub use change::{AttributeChange, Changes, ResourceChange};
 pub use credentials::{AssumeRole, CredentialsSpec};
 pub use digest::{hex, sha256};
@@ -24,8 +26,8 @@ pub use io_error::describe_io;
 pub use lock::Lock;
 pub use migration::{MigratedWorkspace, Migration};
 pub use names::{
-    AccountId, BucketName, EnvironmentName, InvalidName, Region, RoleArn, StackName, StateKey,
-    UnitId, Workspace,
+    AccountId, BucketName, EnvironmentName, InvalidName, Principal, Region, RoleArn, StackName,
+    StateKey, UnitId, Workspace,
 };
 pub use nearest::nearest;
 pub use outcome::{BackendAddress, Diagnostic, InitRun, Outcome, Severity, UnitResult};

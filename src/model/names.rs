@@ -98,6 +98,13 @@ checked_string!(
     RoleArn, "the ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`)", is_role_arn
 );
 checked_string!(
+    /// Somebody whom a policy lets in: an account, a role or a user, with `*` for any part of a
+    /// name.
+    Principal,
+    "an account id, or the ARN of a role or a user (`arn:aws:iam::123456789012:role/NAME`)",
+    is_principal
+);
+checked_string!(
     /// An S3 bucket name, by S3's naming rules for general purpose buckets.
     BucketName,
     "an S3 bucket name (3 to 63 lower-case letters, digits, `.` and `-`, starting and ending with a letter or digit)",
@@ -116,6 +123,27 @@ checked_string!(
     Workspace, "a workspace name (letters, digits, `_`, `-`, `.` and `~`)", is_workspace
 );
 
+impl Principal {
+    /// The account that it belongs to.
+    pub fn account_id(&self) -> AccountId {
+        let account = self.0.split(':').nth(4).unwrap_or(&self.0);
+        AccountId(account.to_owned())
+    }
+
+    /// What `aws:PrincipalArn` is like when they ask, with `*` for anything: for an account, all in
+    /// it.
+    pub fn pattern(&self, partition: &str) -> String {
+        let everybody = |partition: &str| format!("arn:{partition}:iam::{}:*", self.account_id());
+        if is_account_id(&self.0) {
+            everybody(partition)
+        } else if self.0.ends_with(":root") {
+            everybody(self.0.split(':').nth(1).unwrap_or(partition))
+        } else {
+            self.0.clone()
+        }
+    }
+}
+
 fn is_name(value: &str) -> bool {
     value.starts_with(|c: char| c.is_ascii_alphanumeric())
         && value
@@ -132,6 +160,22 @@ fn is_role_arn(value: &str) -> bool {
     matches!(parts.as_slice(), ["arn", partition, "iam", "", account, resource]
         if partition.starts_with("aws") && is_account_id(account)
             && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty()))
+}
+
+fn is_principal(value: &str) -> bool {
+    let parts: Vec<&str> = value.splitn(6, ':').collect();
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+=,.@_-/*".contains(c))
+    };
+    is_account_id(value)
+        || matches!(parts.as_slice(), ["arn", partition, "iam", "", account, resource]
+            if partition.starts_with("aws") && is_account_id(account)
+                && (*resource == "root"
+                    || resource.strip_prefix("role/").is_some_and(is_name)
+                    || resource.strip_prefix("user/").is_some_and(is_name)))
 }
 
 fn is_bucket_name(value: &str) -> bool {

@@ -9,10 +9,12 @@
 //!   on disk, the accounts, the backends.
 //! - [`schedule`] runs units in order and turns what never ran into outcomes.
 //! - [`bundle`] keeps plans for review, and takes them up again.
-//! - `init`, `plan`, `apply`, `drift`, `validate`, `output`, `status`, `exec` are the commands.
+//! - `init`, `plan`, `apply`, `drift`, `validate`, `output`, `status`, `exec`, `backend` are the
+//!   commands.
 
 mod apply;
 mod approval;
+mod backend;
 mod bundle;
 mod dependents;
 mod drift;
@@ -31,6 +33,7 @@ mod validate;
 mod waves;
 
 pub use apply::{apply, destroy};
+pub use backend::{EnsureOptions, check as check_backends, ensure as ensure_backends};
 pub use bundle::{Bundle, BundleError, Draft, apply_bundle, plan_bundle};
 pub use drift::drift;
 pub use exec::{Exec, NotExecutable, exec};

@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::events::Event;
-use crate::model::{Diagnostic, EnvironmentName, Outcome, StackName, UnitId, UnitResult};
+use crate::model::{
+    BucketCondition, Diagnostic, EnvironmentName, Outcome, StackName, UnitId, UnitResult,
+};
 
 pub use verdict::{Ending, ExitCode, RunResult};
 
@@ -33,6 +35,9 @@ pub struct Report {
     exit_code: ExitCode,
     diagnostics: Vec<Diagnostic>,
     units: Vec<UnitReport>,
+    /// How the state buckets differed; only `backend ensure` has the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backends: Option<Vec<BucketCondition>>,
 }
 
 /// One unit in the document.
@@ -58,6 +63,7 @@ pub struct Builder {
     diagnostics: Vec<Diagnostic>,
     units: Vec<(UnitId, Outcome)>,
     index: HashMap<UnitId, usize>,
+    backends: Option<Vec<BucketCondition>>,
 }
 
 impl Builder {
@@ -70,6 +76,7 @@ impl Builder {
             diagnostics: Vec::new(),
             units: Vec::new(),
             index: HashMap::new(),
+            backends: None,
         }
     }
 
@@ -105,6 +112,7 @@ impl Builder {
                     outcome.plan_file.clone_from(plan_file);
                 }
             }
+            Event::Backends { conditions } => self.backends = Some(conditions.clone()),
             _ => {}
         }
     }
@@ -168,6 +176,7 @@ impl Builder {
             exit_code,
             diagnostics: self.diagnostics,
             units,
+            backends: self.backends,
         }
     }
 }

@@ -1,20 +1,17 @@
 //! The state buckets of a run: each is looked at once, however many units use it, and the absent
 //! ones are created after one question.
 
-use std::collections::BTreeMap;
-
-use serde_json::json;
+use std::collections::BTreeSet;
 
 use super::SafeBackend;
 use super::consent::Matter;
 use super::context::at_once;
 use super::failure::Failure;
 use super::record::Record;
-use crate::aws::VerifiedAccount;
-use crate::bucket::{self, BucketError, Presence};
-use crate::events::{Event, Phase};
-use crate::journal::{Step, StepState};
-use crate::model::{Backend, Diagnostic, S3Backend, Unit};
+use super::site::{self, Opened, Site};
+use crate::bucket::Presence;
+use crate::events::Event;
+use crate::model::{Diagnostic, Difference, Unit};
 
 /// What to do about a bucket that does not exist, and how closely to look at one that does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +28,13 @@ pub(crate) enum Absent {
     GoOn,
 }
 
-/// One bucket and the units that keep their state in it.
-struct Site<'r, 'c> {
-    /// The first of the units: its role looks, and creates.
-    record: &'r Record<'c>,
-    s3: &'c S3Backend,
-    account: VerifiedAccount,
-    users: Vec<usize>,
+impl Absent {
+    fn creates(self) -> bool {
+        matches!(
+            self,
+            Self::CreateAndInspect | Self::Create | Self::CreateAgreed
+        )
+    }
 }
 
 /// Looks at the buckets of the units that are `prepared`; gives the failures by the units' index.
@@ -46,14 +43,14 @@ pub(crate) async fn ensure(
     prepared: &[Result<SafeBackend, Failure>],
     absent: Absent,
 ) -> Vec<(usize, Failure)> {
-    let sites = sites(records, prepared);
-    let looks = at_once(sites.iter().map(|site| site.look(absent))).await;
+    let sites = site::sites(records, prepared);
+    let looks = at_once(sites.iter().map(|site| look(site, absent))).await;
     let mut failures = Vec::new();
-    let mut missing = Vec::new();
+    let mut missing: Vec<(&Site<'_, '_>, Option<Opened>)> = Vec::new();
     for (site, look) in sites.iter().zip(looks) {
         match look {
-            Ok(Presence::Exists) => {}
-            Ok(Presence::Absent) => missing.push(site),
+            Ok(Look::Exists) => {}
+            Ok(Look::Absent(opened)) => missing.push((site, opened.map(|opened| *opened))),
             Err(failure) => failures.extend(site.each(&failure)),
         }
     }
@@ -73,7 +70,7 @@ pub(crate) async fn ensure(
         failures.extend(
             missing
                 .iter()
-                .flat_map(|site| site.each(&site.absent_failure())),
+                .flat_map(|(site, _)| site.each(&absent_failure(site))),
         );
     } else if absent != Absent::CreateAgreed
         && let Err(refusal) = consent(records, &missing).await
@@ -81,12 +78,15 @@ pub(crate) async fn ensure(
         failures.extend(
             missing
                 .iter()
-                .flat_map(|site| site.each(&site.refusal(&refusal))),
+                .flat_map(|(site, _)| site.each(&nobody_agreed(site, &refusal))),
         );
     } else {
-        let created = at_once(missing.iter().map(|site| site.create())).await;
-        for (site, result) in missing.iter().zip(created) {
-            if let Err(failure) = result {
+        let opened: Vec<(&Site<'_, '_>, &Opened)> = missing
+            .iter()
+            .filter_map(|(site, opened)| Some((*site, opened.as_ref()?)))
+            .collect();
+        for ((site, _), made) in opened.iter().zip(site::make(&opened).await) {
+            if let Err(failure) = made {
                 failures.extend(site.each(&failure));
             }
         }
@@ -94,42 +94,81 @@ pub(crate) async fn ensure(
     failures
 }
 
-fn sites<'r, 'c>(
-    records: &[&'r Record<'c>],
-    prepared: &[Result<SafeBackend, Failure>],
-) -> Vec<Site<'r, 'c>> {
-    let mut sites: Vec<Site<'r, 'c>> = Vec::new();
-    let mut by_place = BTreeMap::new();
-    for (index, (&record, safe)) in records.iter().zip(prepared).enumerate() {
-        let (Backend::S3(s3), Ok(safe)) = (&record.unit.backend, safe) else {
-            continue;
-        };
-        let site = *by_place
-            .entry((&s3.bucket, &s3.region, &s3.owner))
-            .or_insert_with(|| {
-                sites.push(Site {
-                    record,
-                    s3,
-                    account: safe.state_account().clone(),
-                    users: Vec::new(),
-                });
-                sites.len() - 1
-            });
-        sites[site].users.push(index);
+/// What a look at a bucket found.
+enum Look {
+    Exists,
+    /// What there is to create, where it will be.
+    Absent(Option<Box<Opened>>),
+}
+
+async fn look(site: &Site<'_, '_>, absent: Absent) -> Result<Look, Failure> {
+    let presence = site.look().await?;
+    let nothing = BTreeSet::new();
+    match presence {
+        Presence::Exists => {
+            if absent == Absent::CreateAndInspect {
+                let opened = site.open(presence, &nothing).await?;
+                for diagnostic in weaknesses(site, &opened) {
+                    site.record.ctx.events.emit(Event::Diagnostic {
+                        unit: None,
+                        diagnostic,
+                    });
+                }
+            }
+            Ok(Look::Exists)
+        }
+        Presence::Absent if absent.creates() => {
+            let opened = site.open(presence, &nothing).await?;
+            site.check(&opened)?;
+            Ok(Look::Absent(Some(Box::new(opened))))
+        }
+        Presence::Absent => Ok(Look::Absent(None)),
     }
-    sites
+}
+
+/// Warnings of how a bucket differs from the manifest, with one hint for all.
+fn weaknesses(site: &Site<'_, '_>, opened: &Opened) -> Vec<Diagnostic> {
+    let bucket = &site.s3.bucket;
+    let differences = opened.plan.differences.iter();
+    let mut warnings: Vec<Diagnostic> = differences
+        .filter(|difference| !difference.is_harmless())
+        .map(|difference| {
+            let Difference {
+                setting, desired, ..
+            } = difference;
+            let text = match (&difference.actual, difference.is_unknown()) {
+                (_, true) => format!("may be weak: {setting} may not be read, should be {desired}"),
+                (None, _) => format!("is weak: {setting} is not set, should be {desired}"),
+                (Some(actual), _) => {
+                    format!("is weak: {setting} is {actual}, should be {desired}")
+                }
+            };
+            Diagnostic::warning(format!("the bucket `{bucket}` {text}"))
+        })
+        .collect();
+    if let Some(last) = warnings.pop() {
+        let hint = format!("`tfw backend ensure {}` mends it", site.record.unit.id);
+        warnings.push(last.with_hint(hint));
+    }
+    warnings
 }
 
 /// Asks once about all buckets that are absent.
-async fn consent(records: &[&Record<'_>], missing: &[&Site<'_, '_>]) -> Result<(), Failure> {
-    let ctx = missing[0].record.ctx;
+async fn consent(
+    records: &[&Record<'_>],
+    missing: &[(&Site<'_, '_>, Option<Opened>)],
+) -> Result<(), Failure> {
+    let ctx = missing[0].0.record.ctx;
     let units: Vec<&Unit> = missing
         .iter()
-        .flat_map(|site| site.users.iter().map(|&index| records[index].unit))
+        .flat_map(|(site, _)| site.users.iter().map(|&index| records[index].unit))
         .collect();
     let question = || {
         let s = if missing.len() == 1 { "" } else { "s" };
-        let lines: Vec<String> = missing.iter().map(|site| site.describe()).collect();
+        let lines: Vec<String> = missing
+            .iter()
+            .map(|(site, opened)| describe(site, opened.as_ref()))
+            .collect();
         format!(
             "tfw will create {} state bucket{s}, versioned, encrypted and closed to the public:\n{}",
             missing.len(),
@@ -146,92 +185,36 @@ async fn consent(records: &[&Record<'_>], missing: &[&Site<'_, '_>]) -> Result<(
         .await
 }
 
-impl Site<'_, '_> {
-    async fn look(&self, absent: Absent) -> Result<Presence, Failure> {
-        self.record.phase(Phase::Backend);
-        let presence = bucket::look(&self.account, self.s3)
-            .await
-            .map_err(|error| unusable(&error))?;
-        if absent == Absent::CreateAndInspect && presence == Presence::Exists {
-            let weaknesses = bucket::weaknesses(&self.account, self.s3, &self.record.unit.bucket)
-                .await
-                .map_err(|error| unusable(&error))?;
-            for weakness in weaknesses {
-                self.record.ctx.events.emit(Event::Diagnostic {
-                    unit: None,
-                    diagnostic: Diagnostic::warning(weakness.to_string()),
-                });
-            }
-        }
-        Ok(presence)
+/// The bucket, and the key that is created with it.
+fn describe(site: &Site<'_, '_>, opened: Option<&Opened>) -> String {
+    let mut text = site.describe();
+    if opened.is_some_and(|opened| opened.actual.lacks_key()) {
+        text.push_str("\n    with the KMS key that it is encrypted with");
     }
-
-    async fn create(&self) -> Result<(), Failure> {
-        let run = &self.record.ctx.run;
-        let unit = self.record.unit;
-        let step = |state| {
-            let detail = json!({ "bucket": self.s3.bucket, "region": self.s3.region });
-            run.step(&unit.id, Step::CreateBucket, state, &detail)
-        };
-        step(StepState::Begun)?;
-        match bucket::create(&self.account, self.s3, &unit.bucket).await {
-            Ok(_) => {
-                self.record
-                    .note(format!("created the state bucket `{}`", self.s3.bucket));
-                step(StepState::Done)?;
-                Ok(())
-            }
-            Err(error) => {
-                step(StepState::Failed)?;
-                Err(unusable(&error))
-            }
-        }
-    }
-
-    /// The same failure for each unit that uses the bucket.
-    fn each(&self, failure: &Failure) -> Vec<(usize, Failure)> {
-        self.users
-            .iter()
-            .map(|&index| (index, failure.clone()))
-            .collect()
-    }
-
-    fn absent_failure(&self) -> Failure {
-        Failure::failed(
-            Diagnostic::error(format!(
-                "the state bucket `{}` does not exist",
-                self.s3.bucket
-            ))
-            .with_hint(format!("`tfw init {}` creates it", self.record.unit.id)),
-        )
-    }
-
-    fn refusal(&self, refusal: &Failure) -> Failure {
-        if !refusal.is_refusal() {
-            return refusal.clone();
-        }
-        let mut diagnostic = Diagnostic::error(format!(
-            "the state bucket `{}` does not exist, and {}",
-            self.s3.bucket, refusal.reason
-        ));
-        diagnostic.detail = refusal
-            .diagnostics
-            .first()
-            .and_then(|refused| refused.detail.clone());
-        Failure::refused(diagnostic)
-    }
-
-    /// `  acme-tfstate-dev in eu-central-1, account 111111111111, as arn:aws:sts::…`
-    fn describe(&self) -> String {
-        format!(
-            "  {} in {}\n    as {}",
-            self.s3.bucket,
-            self.s3.region,
-            self.account.principal().unwrap_or_default()
-        )
-    }
+    text
 }
 
-fn unusable(error: &BucketError) -> Failure {
-    Failure::fact(error.to_string(), error.hint(), error.is_refusal())
+fn absent_failure(site: &Site<'_, '_>) -> Failure {
+    Failure::failed(
+        Diagnostic::error(format!(
+            "the state bucket `{}` does not exist",
+            site.s3.bucket
+        ))
+        .with_hint(format!("`tfw init {}` creates it", site.record.unit.id)),
+    )
+}
+
+fn nobody_agreed(site: &Site<'_, '_>, refusal: &Failure) -> Failure {
+    if !refusal.is_refusal() {
+        return refusal.clone();
+    }
+    let mut diagnostic = Diagnostic::error(format!(
+        "the state bucket `{}` does not exist, and {}",
+        site.s3.bucket, refusal.reason
+    ));
+    diagnostic.detail = refusal
+        .diagnostics
+        .first()
+        .and_then(|refused| refused.detail.clone());
+    Failure::refused(diagnostic)
 }

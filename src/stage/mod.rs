@@ -18,6 +18,8 @@ pub(crate) mod inputs;
 pub(crate) mod plugin_cache;
 pub(crate) mod record;
 pub(crate) mod retry;
+pub(crate) mod site;
+pub(crate) mod state_lock;
 pub(crate) mod states;
 pub(crate) mod terraform_step;
 

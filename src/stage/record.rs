@@ -104,6 +104,11 @@ impl<'c> Record<'c> {
         self.outcome.plan_file = plan_file;
     }
 
+    /// Something is not as it should be, which the exit code tells.
+    pub(crate) fn differs(&mut self) {
+        self.outcome.differs = true;
+    }
+
     /// What a refresh-only plan found, of which nothing is kept.
     pub(crate) fn drifted(&mut self, changes: Changes) {
         self.outcome.changes = Some(changes);

@@ -71,6 +71,7 @@ impl LocalState {
             bytes,
             version_id: None,
             modified,
+            etag: None,
             encryption: None,
         }))
     }

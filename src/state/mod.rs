@@ -56,6 +56,8 @@ pub struct RawState {
     pub version_id: Option<String>,
     /// When it was written.
     pub modified: Option<Timestamp>,
+    /// The object's entity tag.
+    pub etag: Option<String>,
     /// How the object is encrypted; `None`: the server does not say, or it is a file.
     pub encryption: Option<ObjectEncryption>,
 }

@@ -2,7 +2,9 @@
 
 use super::lock::NewLock;
 use super::{Found, RawState, StateError, lock};
-use crate::aws::{AwsError, Bucket, Object, ObjectVersion, VerifiedAccount, Written};
+use crate::aws::{
+    AwsError, Bucket, Object, ObjectEncryption, ObjectVersion, VerifiedAccount, Written,
+};
 use crate::model::{Lock, S3Backend};
 
 /// The state of one workspace in a bucket.
@@ -91,6 +93,32 @@ impl S3State {
             .await
             .map_err(|cause| self.unwritable(&self.key, cause))?;
         Ok(matches!(written, Written::New(_)))
+    }
+
+    /// Writes the same content anew, as long as it is still the current one, so that it is encrypted
+    /// as the backend says.
+    ///
+    /// # Errors
+    /// Somebody else has written since, or S3 could not or would not.
+    pub async fn write_again(&self, raw: &RawState) -> Result<(), StateError> {
+        let etag = raw.etag.as_deref().unwrap_or("*");
+        self.bucket
+            .put_over(&self.key, &raw.bytes, etag, self.kms_key.as_deref())
+            .await
+            .map(drop)
+            .map_err(|cause| self.unwritable(&self.key, cause))
+    }
+
+    /// How the state is encrypted; `None`: there is no state, or the server does not say.
+    ///
+    /// # Errors
+    /// S3 could not or would not say.
+    pub async fn encryption(&self) -> Result<Option<ObjectEncryption>, StateError> {
+        match self.bucket.object_encryption(&self.key).await {
+            Ok(encryption) => Ok(encryption),
+            Err(AwsError::NotFound { .. } | AwsError::NoSuchBucket { .. }) => Ok(None),
+            Err(cause) => Err(self.unreadable(&self.key, cause)),
+        }
     }
 
     /// Removes one version for good.
@@ -233,6 +261,7 @@ impl From<Object> for RawState {
             bytes: object.body.0,
             version_id: object.version_id,
             modified: object.modified,
+            etag: object.etag,
             encryption: object.encryption,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::backends;
 use super::style::{
     BOLD, CYAN, DIM, GREEN, RED, YELLOW, changes_planned, count, counted, drifted, name_width,
     result_style, result_word, time, wrap,
@@ -61,6 +62,8 @@ impl Lines {
                 unit: None,
                 diagnostic,
             } => self.prefixed(None, diagnostic_lines(diagnostic)),
+            // What is about to be done is shown to whoever agreed beforehand, too.
+            Event::Backends { conditions } => backends::lines(conditions),
             Event::Interrupted { message } => format!("{YELLOW}{message}{YELLOW:#}\n"),
             Event::UnitFinished { unit, outcome } => self.finished(unit, outcome),
             _ if self.quiet => String::new(),

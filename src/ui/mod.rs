@@ -5,6 +5,7 @@
 //! the plans change (`review`), what went wrong (`problems`) and a table (`results`). People's
 //! output goes to stdout, or to stderr where stdout carries a document (`--json`).
 
+mod backends;
 mod lines;
 mod live;
 mod migration;
@@ -25,6 +26,7 @@ use anstream::AutoStream;
 use crate::events::{Ask, Event, Events, Phase, Typed};
 use crate::model::{Outcome, UnitId, UnitResult};
 
+pub use backends::backends;
 pub use problems::diagnostic_lines;
 pub use status::status;
 

@@ -73,8 +73,7 @@ pub(super) fn backend(
             options,
         }),
     };
-    let encryption = Encryption::Aes256;
-    Ok((backend, BucketSpec { encryption }))
+    Ok((backend, BucketSpec::new(Encryption::Aes256)))
 }
 
 fn no_backend(context: &Context<'_>, project: &str, problems: &mut Collector) -> Reported {
@@ -172,7 +171,15 @@ fn s3(
         });
     let options = options::check(context, raw, "s3", problems);
     let keys = encryption::keys(context, raw, bucket_settings, &region, &owner, problems);
-    let (kms_key_id, encryption) = keys?;
+    let spec = bucket::spec(
+        context,
+        bucket_settings,
+        keys.as_ref().map(|(_, encryption)| encryption),
+        &region,
+        &owner,
+        problems,
+    );
+    let (kms_key_id, _) = keys?;
     let backend = S3Backend {
         bucket: bucket?,
         key: key?,
@@ -185,7 +192,7 @@ fn s3(
         use_path_style: raw.use_path_style.unwrap_or(false),
         options: options?,
     };
-    Ok((Backend::S3(Box::new(backend)), BucketSpec { encryption }))
+    Ok((Backend::S3(Box::new(backend)), spec?))
 }
 
 /// A key that an S3 backend cannot do without.

@@ -9,7 +9,7 @@ use super::UnitDraft;
 use super::context::Reported;
 use crate::manifest::problem::{Collector, Problem};
 use crate::manifest::source::Span;
-use crate::model::{Backend, Unit};
+use crate::model::{Backend, S3Backend, Unit};
 
 /// Two units must not have the same state.
 pub(super) fn check_states(
@@ -53,17 +53,48 @@ pub(super) fn check_states(
     }
 }
 
+/// Two units must not want different things of one bucket.
+pub(super) fn check_buckets(
+    drafts: &[UnitDraft<'_>],
+    units: &[Result<Unit, Reported>],
+    problems: &mut Collector,
+) {
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for (index, unit) in units.iter().enumerate() {
+        let Ok(unit) = unit else { continue };
+        let Backend::S3(s3) = &unit.backend else {
+            continue;
+        };
+        let place = format!("{} {} {}", server(s3), s3.region, s3.bucket);
+        let Some(&first) = known.get(&place) else {
+            known.insert(place, index);
+            continue;
+        };
+        if units[first]
+            .as_ref()
+            .is_ok_and(|first| first.bucket == unit.bucket)
+        {
+            continue;
+        }
+        let (one, other) = (&drafts[first], &drafts[index]);
+        problems.add_for(&other.id, "same bucket", Some(other.key), |_| {
+            Problem::error(format!(
+                "`{}` and `{}` want different things of one bucket",
+                one.id, other.id
+            ))
+            .at(other.key)
+            .label(format!("its state is in `{}`", s3.bucket))
+            .related(one.key, "so is the state of this one")
+            .hint("let `bucket` be the same for both, or give them buckets of their own")
+        });
+    }
+}
+
 /// What tells one state from another: two units with the same one would overwrite each other.
 fn identity(backend: &Backend, folder: &Path) -> String {
     match backend {
         Backend::S3(s3) => {
-            let endpoints = s3
-                .options
-                .get("endpoints")
-                .or_else(|| s3.options.get("endpoint"));
-            let server = endpoints.map(Json::to_string).unwrap_or_default();
-            let partition = s3.region.partition();
-            format!("s3 {partition} {server} {}/{}", s3.bucket, s3.object_key())
+            format!("s3 {} {}/{}", server(s3), s3.bucket, s3.object_key())
         }
         Backend::Local(local) => {
             let text = |key| local.options.get(key).and_then(Json::as_str);
@@ -80,6 +111,16 @@ fn identity(backend: &Backend, folder: &Path) -> String {
             format!("{} {options} {}", other.kind, other.workspace)
         }
     }
+}
+
+/// What tells one S3 from another.
+fn server(s3: &S3Backend) -> String {
+    let endpoints = s3
+        .options
+        .get("endpoints")
+        .or_else(|| s3.options.get("endpoint"));
+    let server = endpoints.map(Json::to_string).unwrap_or_default();
+    format!("{} {server}", s3.region.partition())
 }
 
 fn describe(backend: &Backend) -> String {

@@ -130,6 +130,7 @@ pub(super) fn project(
     cycles::check(&environments, &drafts, &environment_edges, &edges, problems);
     identity::check_names(&drafts, problems);
     identity::check_states(&drafts, &units, &resolver.places, problems);
+    identity::check_buckets(&drafts, &units, problems);
     if !problems.is_empty() {
         return None;
     }

@@ -174,7 +174,29 @@ impl<'m> Sheet<'m> {
             };
             self.setting("bucket.encryption", Some(json!(encryption)));
             self.setting("bucket.kms_key", key);
+            self.bucket();
         }
+    }
+
+    /// What the bucket must be like beside its encryption, where the manifest says something.
+    fn bucket(&mut self) {
+        let unit = self.unit;
+        let bucket = &unit.bucket;
+        if bucket.create_kms_key {
+            self.setting("bucket.create_kms_key", Some(json!(true)));
+        }
+        if !bucket.allowed_principals.is_empty() {
+            let allowed = json!(bucket.allowed_principals);
+            self.setting("bucket.allowed_principals", Some(allowed));
+        }
+        let days = bucket.noncurrent_days.map(|days| json!(days));
+        self.setting("bucket.noncurrent_days", days);
+        let logs = bucket.access_log_bucket.as_ref().map(|logs| json!(logs));
+        self.setting("bucket.access_log_bucket", logs);
+        for (name, value) in &bucket.tags {
+            self.entry("bucket.tags", name, json!(value));
+        }
+        self.setting("bucket.force_tls", bucket.force_tls.map(|on| json!(on)));
     }
 
     /// The bucket's owner: set itself, or by the backend's role, or by the environment.
@@ -232,7 +254,7 @@ impl<'m> Sheet<'m> {
     /// An entry of a table whose keys people choose: there, `""` is a value like any other.
     fn entry(&mut self, table: &str, name: &str, value: Json) {
         let origin = self
-            .leaf(&[table, name])
+            .leaf(&table.split('.').chain([name]).collect::<Vec<_>>())
             .map(|leaf| self.layer_origin(leaf));
         self.push(&format!("{table}.{name}"), Some(value), origin);
     }

@@ -147,7 +147,14 @@ fn every_key_of_the_schema_takes_effect() {
         vars = { v = 1 }
         env = { E = 'e' }
         lock_timeout = '1s'
-        bucket = { encryption = 'aws:kms', kms_key = 'k' }
+        bucket.encryption = 'aws:kms'
+        bucket.kms_key = 'alias/k'
+        bucket.create_kms_key = true
+        bucket.allowed_principals = ['111111111111']
+        bucket.noncurrent_days = 30
+        bucket.access_log_bucket = 'logs'
+        bucket.tags = { t = 'v' }
+        bucket.force_tls = true
         credentials = { profile = 'p' }
         [environments.dev.stacks.x.assume_role]
         role_arn = 'arn:aws:iam::111111111111:role/R'
@@ -160,7 +167,7 @@ fn every_key_of_the_schema_takes_effect() {
         key = 'k'
         region = 'us-east-1'
         use_lockfile = false
-        kms_key_id = 'k'
+        kms_key_id = 'alias/k'
         workspace = 'w'
         role_arn = 'arn:aws:iam::111111111111:role/S'
         account_id = '111111111111'

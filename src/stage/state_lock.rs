@@ -1,0 +1,176 @@
+//! tfw's own lock on a state, in Terraform's form: known before it is taken, and named when it
+//! stays.
+
+use serde_json::json;
+
+use super::failure::Failure;
+use super::record::Record;
+use crate::aws::AwsError;
+use crate::env_vars::USER;
+use crate::journal::{Step, StepState};
+use crate::model::Diagnostic;
+use crate::state::{NewLock, S3State, StateError};
+
+/// A lock that is held. [`StateLock::release`] it, whatever happens.
+#[must_use]
+pub(crate) struct StateLock<'a> {
+    state: &'a S3State,
+    id: String,
+}
+
+impl<'a> StateLock<'a> {
+    /// Takes the lock, for an operation that people can read: `reencryption`. Its id is in the
+    /// journal before it is taken.
+    ///
+    /// # Errors
+    /// Somebody else holds it, or S3 would not.
+    pub(crate) async fn take(
+        record: &Record<'_>,
+        state: &'a S3State,
+        operation: &str,
+    ) -> Result<Self, Failure> {
+        let id = new_id();
+        let detail = json!({ "id": id, "place": state.lock_url(), "operation": operation });
+        let run = &record.ctx.run;
+        run.step(&record.unit.id, Step::LockState, StepState::Begun, &detail)?;
+        take(record, state, &id, operation).await?;
+        Ok(Self { state, id })
+    }
+
+    /// Releases it, and looks whether it is gone.
+    ///
+    /// # Errors
+    /// It may still be there: the message names it.
+    pub(crate) async fn release(self, record: &mut Record<'_>) -> Result<(), Failure> {
+        let released = release(self.state, &self.id).await;
+        if released.is_ok() {
+            record.step_ended(Step::LockState, StepState::Done);
+        }
+        let unit = record.unit.id.clone();
+        released.map_err(|failure| {
+            with_hint(
+                failure,
+                format!("`tfw exec {unit} -- force-unlock {}` removes it", self.id),
+            )
+        })
+    }
+}
+
+/// Takes the lock of a state under this id.
+///
+/// # Errors
+/// Somebody else holds it, or S3 would not.
+pub(crate) async fn take(
+    record: &Record<'_>,
+    state: &S3State,
+    id: &str,
+    operation: &str,
+) -> Result<(), Failure> {
+    let info = format!("tfw run {}", record.ctx.run.id());
+    let lock = NewLock {
+        id,
+        operation,
+        info: &info,
+        who: &who(record),
+    };
+    match state.lock(&lock).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(holder)) => Err(Failure::held(&state.url(), holder)),
+        Err(error) => Err(Failure::fact(
+            format!("cannot take the lock: {error}"),
+            error.hint(),
+            error.is_refusal(),
+        )),
+    }
+}
+
+/// Releases the lock with this id, and looks whether it is gone: a server may say that it is done
+/// and keep it.
+///
+/// # Errors
+/// It may still be there.
+pub(crate) async fn release(state: &S3State, id: &str) -> Result<(), Failure> {
+    let unlocked = state.unlock(id).await;
+    unlocked.map_err(|error| left_behind(state, id, Some(&error)))?;
+    match state.holder().await {
+        Ok(Some(still)) if still.id == id => Err(left_behind(state, id, None)),
+        Ok(_) => Ok(()),
+        Err(error) => Err(left_behind(state, id, Some(&error))),
+    }
+}
+
+/// A lock of tfw's own that stays, or may.
+pub(crate) fn left_behind(state: &S3State, id: &str, error: Option<&StateError>) -> Failure {
+    let mut diagnostic = Diagnostic::error(format!(
+        "tfw's own lock `{}` could not be released",
+        state.lock_url()
+    ))
+    .with_detail(format!("lock id: {id}"));
+    if let Some(error) = error {
+        diagnostic = diagnostic.with_detail(error.to_string());
+        if let StateError::Unwritable {
+            cause: AwsError::AccessDenied { .. },
+            ..
+        } = error
+        {
+            diagnostic = diagnostic
+                .with_hint("allow `s3:DeleteObject` and `s3:DeleteObjectVersion` on `*.tflock`");
+        }
+    }
+    Failure::failed(diagnostic)
+}
+
+/// The failure with one more hint.
+pub(crate) fn with_hint(mut failure: Failure, hint: impl AsRef<str>) -> Failure {
+    if let Some(diagnostic) = failure.diagnostics.pop() {
+        failure.diagnostics.push(diagnostic.with_hint(hint));
+    }
+    failure
+}
+
+/// A failure that also tells of another one.
+pub(crate) fn with_details(mut failure: Failure, other: &Failure) -> Failure {
+    failure
+        .diagnostics
+        .extend(other.diagnostics.iter().cloned());
+    failure
+}
+
+/// A random id in the form of Terraform's.
+pub(crate) fn new_id() -> String {
+    let random = format!("{:032x}", fastrand::u128(..));
+    format!(
+        "{}-{}-{}-{}-{}",
+        &random[..8],
+        &random[8..12],
+        &random[12..16],
+        &random[16..20],
+        &random[20..]
+    )
+}
+
+/// `user@host`, as Terraform has it.
+fn who(record: &Record<'_>) -> String {
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let user = record.ctx.inherited.get(USER).map_or_else(
+        || "tfw".to_owned(),
+        |user| user.to_string_lossy().into_owned(),
+    );
+    format!("{user}@{host}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_the_form_of_terraforms_and_are_all_others() {
+        let (one, other) = (new_id(), new_id());
+        assert_ne!(one, other);
+        let lengths: Vec<usize> = one.split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12]);
+    }
+}
