@@ -199,7 +199,8 @@ impl Kms {
         let answer = self
             .client
             .schedule_key_deletion()
-            .key_id(key)
+            // Some servers know the key by its id alone.
+            .key_id(key.rsplit('/').next().unwrap_or(key))
             .pending_window_in_days(SHORTEST_WAIT_DAYS)
             .send()
             .await;

@@ -67,7 +67,7 @@ pub enum BucketError {
         desired: String,
     },
     /// A key was created in vain, and could not be deleted.
-    #[error("the new KMS key `{key}` is not `{alias}`, and could not be deleted again: {cause}")]
+    #[error("the new KMS key `{key}` is neither `{alias}` nor deleted again: {cause}")]
     KeyLeft {
         /// The key's ARN.
         key: String,

@@ -9,10 +9,10 @@ use crate::aws::{AwsError, Bucket, Kms, Written};
 /// Whoever has put this object into the bucket creates the key; KMS itself has no such thing.
 const MUTEX: &str = ".tfw/creating-kms-key";
 
-/// How often, and how many times, the others look whether the key is there: for half a minute, since
+/// How often, and how many times, the others look whether the key is there: for ten seconds, since
 /// who creates it may have died.
 const PAUSE: Duration = Duration::from_millis(500);
-const LOOKS: u32 = 60;
+const LOOKS: u32 = 20;
 
 /// How often to look for a key that was just given its name, which KMS may not know everywhere yet.
 const LOOKS_FOR_OWN: u32 = 10;
@@ -62,29 +62,28 @@ async fn create(kms: &Kms, wanted: &Wanted, alias: &str) -> Result<(String, bool
         }
         // Somebody with another bucket was faster: theirs it is.
         Ok(false) => {
-            discard(kms, &key, alias).await?;
+            let left = |cause| left(&key, alias, cause);
+            kms.discard(&key).await.map_err(left)?;
             let found = kms.find(alias).await?;
             let other = found.ok_or_else(|| AwsError::NotFound {
                 what: alias.to_owned(),
             })?;
             Ok((other.arn, false))
         }
-        Err(cause) => {
-            discard(kms, &key, alias).await?;
-            Err(cause.into())
-        }
+        // A key without a name is of no use, and would be paid for.
+        Err(cause) => Err(match kms.discard(&key).await {
+            Ok(()) => cause.into(),
+            Err(_) => left(&key, alias, cause),
+        }),
     }
 }
 
-/// A key without a name is of no use, and would be paid for.
-async fn discard(kms: &Kms, key: &str, alias: &str) -> Result<(), BucketError> {
-    kms.discard(key)
-        .await
-        .map_err(|cause| BucketError::KeyLeft {
-            key: key.to_owned(),
-            alias: short(alias).to_owned(),
-            cause: Box::new(cause),
-        })
+fn left(key: &str, alias: &str, cause: AwsError) -> BucketError {
+    BucketError::KeyLeft {
+        key: key.to_owned(),
+        alias: short(alias).to_owned(),
+        cause: Box::new(cause),
+    }
 }
 
 /// The right to create the key.
@@ -129,7 +128,7 @@ impl Mutex {
         })
     }
 
-    /// Gives it back. What stays costs the next one half a minute, and nothing else.
+    /// Gives it back. What stays costs the next one ten seconds, and nothing else.
     async fn release(self, bucket: &Bucket) {
         if self.held {
             // In a bucket that keeps versions since a moment ago, an older object is `null`.

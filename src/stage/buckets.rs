@@ -86,8 +86,13 @@ pub(crate) async fn ensure(
             .filter_map(|(site, opened)| Some((*site, opened.as_ref()?)))
             .collect();
         for ((site, _), made) in opened.iter().zip(site::make(&opened).await) {
-            if let Err(failure) = made {
-                failures.extend(site.each(&failure));
+            match made {
+                // All else was just made.
+                Ok(plan) => warn(
+                    site,
+                    plan.differences.iter().filter(|each| each.is_unknown()),
+                ),
+                Err(failure) => failures.extend(site.each(&failure)),
             }
         }
     }
@@ -108,12 +113,7 @@ async fn look(site: &Site<'_, '_>, absent: Absent) -> Result<Look, Failure> {
         Presence::Exists => {
             if absent == Absent::CreateAndInspect {
                 let opened = site.open(presence, &nothing).await?;
-                for diagnostic in weaknesses(site, &opened) {
-                    site.record.ctx.events.emit(Event::Diagnostic {
-                        unit: None,
-                        diagnostic,
-                    });
-                }
+                warn(site, &opened.plan.differences);
             }
             Ok(Look::Exists)
         }
@@ -126,11 +126,11 @@ async fn look(site: &Site<'_, '_>, absent: Absent) -> Result<Look, Failure> {
     }
 }
 
-/// Warnings of how a bucket differs from the manifest, with one hint for all.
-fn weaknesses(site: &Site<'_, '_>, opened: &Opened) -> Vec<Diagnostic> {
+/// Warns of how a bucket differs from the manifest, with one hint for all.
+fn warn<'d>(site: &Site<'_, '_>, differences: impl IntoIterator<Item = &'d Difference>) {
     let bucket = &site.s3.bucket;
-    let differences = opened.plan.differences.iter();
     let mut warnings: Vec<Diagnostic> = differences
+        .into_iter()
         .filter(|difference| !difference.is_harmless())
         .map(|difference| {
             let Difference {
@@ -150,7 +150,12 @@ fn weaknesses(site: &Site<'_, '_>, opened: &Opened) -> Vec<Diagnostic> {
         let hint = format!("`tfw backend ensure {}` mends it", site.record.unit.id);
         warnings.push(last.with_hint(hint));
     }
-    warnings
+    for diagnostic in warnings {
+        site.record.ctx.events.emit(Event::Diagnostic {
+            unit: None,
+            diagnostic,
+        });
+    }
 }
 
 /// Asks once about all buckets that are absent.

@@ -7,6 +7,10 @@
 )]
 
 mod architecture;
+mod backend_ensure;
+mod backend_policies;
+mod backend_reencrypt;
+mod backend_shapes;
 mod backends;
 mod bad_access;
 mod bad_disk;

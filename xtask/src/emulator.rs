@@ -35,13 +35,15 @@ def end_with_owner():
 name, port = sys.argv[1:3]
 if name == 'seaweedfs':
     weed, *others = sys.argv[3:]
+    ports, options = others[:9], others[9:]
     with tempfile.TemporaryDirectory() as data:
-        ports = ['master.port', 'master.port.grpc', 'volume.port', 'volume.port.grpc',
+        names = ['master.port', 'master.port.grpc', 'volume.port', 'volume.port.grpc',
                  'filer.port', 'filer.port.grpc', 's3.port.grpc', 'admin.port', 'admin.port.grpc']
+        inner = [f'-{name}={port}' for name, port in zip(names, ports)]
         program = subprocess.Popen(
             [weed, 'mini', '-dir', data, '-ip', '127.0.0.1', '-ip.bind', '127.0.0.1',
              '-s3.port', port, '-s3.port.iceberg', '0', '-s3.port.lance', '0', '-webdav=false',
-             '-admin.ui=false', '-volume.max', '10000', '-master.volumeSizeLimitMB', '64'] + [f'-{name}={other}' for name, other in zip(ports, others)],
+             '-admin.ui=false', '-volume.max', '10000', '-master.volumeSizeLimitMB', '64'] + inner + options,
             stdin=subprocess.DEVNULL)
         threading.Thread(target=end_with_owner, daemon=True).start()
         sys.exit(program.wait())
@@ -64,14 +66,27 @@ pub(crate) enum Kind {
     MotoWithManagedPolicies,
     /// Enforces who owns a bucket, which moto does not.
     MiniStack,
+    /// `MiniStack` that checks signatures and evaluates policies, of users and of buckets.
+    MiniStackWithPolicies,
     /// S3 alone, by other people in another language.
     SeaweedFs,
+    /// The same over TLS, which it knows of when it evaluates policies; without TLS it listens, too.
+    SeaweedFsOverTls,
 }
+
+/// What `SeaweedFsOverTls` shows its clients, in PEM, in the folder of the logs.
+pub(crate) const CERTIFICATE: &str = "seaweedfs.pem";
+
+/// Over TLS, `SeaweedFS` lets in only whom it knows: `test`, with the secret `test`.
+const IDENTITIES: &str = r#"{ "identities": [ { "name": "test",
+    "credentials": [ { "accessKey": "test", "secretKey": "test" } ], "actions": ["Admin"] } ] }"#;
 
 /// A running emulator; dropping it ends it.
 pub(crate) struct Emulator {
     child: Child,
     url: String,
+    /// The same server over TLS, where it has that.
+    tls_url: Option<String>,
 }
 
 impl Emulator {
@@ -88,9 +103,28 @@ impl Emulator {
         }
     }
 
+    /// Starts several at once, and waits until all answer.
+    pub(crate) fn start_all<const N: usize>(
+        kinds: [Kind; N],
+        packages: &PythonPackages,
+        logs: &Path,
+    ) -> Result<[Self; N]> {
+        let started: Result<Vec<Self>> = std::thread::scope(|scope| {
+            let starts = kinds.map(|kind| scope.spawn(move || Self::start(kind, packages, logs)));
+            let joined = starts.into_iter().map(|start| match start.join() {
+                Ok(started) => started,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            joined.collect()
+        });
+        started?
+            .try_into()
+            .map_err(|_| anyhow::anyhow!("an emulator is missing"))
+    }
+
     fn start_on(port: u16, kind: Kind, packages: &PythonPackages, logs: &Path) -> Result<Self> {
         let name = kind.name();
-        let log = logs.join(format!("{name}.log"));
+        let log = logs.join(format!("{name}-{port}.log"));
         let output = File::create(&log)?;
         let mut command = packages.python();
         // Credentials and endpoints of whoever runs this are not for the emulator.
@@ -103,11 +137,20 @@ impl Emulator {
             command.env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
         }
         command.args(["-c", LAUNCHER, name, &port.to_string()]);
-        if kind == Kind::SeaweedFs {
+        if kind == Kind::MiniStackWithPolicies {
+            command.env("AUTH", "true");
+        }
+        let mut tls_url = None;
+        if matches!(kind, Kind::SeaweedFs | Kind::SeaweedFsOverTls) {
             command.arg(packages.folder().join("bin/weed"));
             for _ in 0..INNER_PORTS {
                 command.arg(free_port()?.to_string());
             }
+        }
+        if kind == Kind::SeaweedFsOverTls {
+            let tls_port = free_port()?;
+            command.args(tls_options(tls_port, logs)?);
+            tls_url = Some(format!("https://127.0.0.1:{tls_port}"));
         }
         let child = command
             .env("GATEWAY_PORT", port.to_string())
@@ -121,6 +164,7 @@ impl Emulator {
         let mut emulator = Self {
             child,
             url: format!("http://127.0.0.1:{port}"),
+            tls_url,
         };
         emulator.wait_until_ready(name, port, &log)?;
         Ok(emulator)
@@ -149,6 +193,27 @@ impl Emulator {
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
+
+    /// `https://127.0.0.1:PORT`; empty where it has no TLS.
+    pub(crate) fn tls_url(&self) -> &str {
+        self.tls_url.as_deref().unwrap_or_default()
+    }
+}
+
+/// Options of `weed mini` for TLS, with a certificate of its own.
+fn tls_options(port: u16, logs: &Path) -> Result<[String; 4]> {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+    let certificate = logs.join(CERTIFICATE);
+    let (key, identities) = (logs.join("seaweedfs.key"), logs.join("seaweedfs.json"));
+    fs::write(&certificate, made.cert.pem())?;
+    fs::write(&key, made.signing_key.serialize_pem())?;
+    fs::write(&identities, IDENTITIES)?;
+    Ok([
+        format!("-s3.port.https={port}"),
+        format!("-s3.cert.file={}", certificate.display()),
+        format!("-s3.key.file={}", key.display()),
+        format!("-s3.config={}", identities.display()),
+    ])
 }
 
 impl Drop for Emulator {
@@ -168,8 +233,8 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Moto | Self::MotoWithManagedPolicies => "moto",
-            Self::MiniStack => "ministack",
-            Self::SeaweedFs => "seaweedfs",
+            Self::MiniStack | Self::MiniStackWithPolicies => "ministack",
+            Self::SeaweedFs | Self::SeaweedFsOverTls => "seaweedfs",
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::emulator::{Emulator, Kind};
+use crate::emulator::{CERTIFICATE, Emulator, Kind};
 use crate::provider::{self, Mirrors};
 use crate::tools::{PythonPackages, Tools};
 use crate::{cargo, repository, scratch};
@@ -31,9 +31,17 @@ pub(crate) fn run_with(filters: &[String], variables: &[(&str, &Path)]) -> Resul
     let logs = scratch("test")?;
     let timings = logs.join("timings");
     fs::write(&timings, "")?;
-    let moto = Emulator::start(Kind::Moto, &packages, &logs)?;
-    let ministack = Emulator::start(Kind::MiniStack, &packages, &logs)?;
-    let seaweedfs = Emulator::start(Kind::SeaweedFs, &packages, &logs)?;
+    let [moto, ministack, strict, seaweedfs, tls] = Emulator::start_all(
+        [
+            Kind::Moto,
+            Kind::MiniStack,
+            Kind::MiniStackWithPolicies,
+            Kind::SeaweedFs,
+            Kind::SeaweedFsOverTls,
+        ],
+        &packages,
+        &logs,
+    )?;
 
     let mut tests = cargo();
     tests
@@ -43,7 +51,11 @@ pub(crate) fn run_with(filters: &[String], variables: &[(&str, &Path)]) -> Resul
         .current_dir(repository()?)
         .env("TFW_TEST_MOTO", moto.url())
         .env("TFW_TEST_MINISTACK", ministack.url())
+        .env("TFW_TEST_MINISTACK_STRICT", strict.url())
         .env("TFW_TEST_SEAWEEDFS", seaweedfs.url())
+        .env("TFW_TEST_SEAWEEDFS_TLS", tls.tls_url())
+        .env("TFW_TEST_SEAWEEDFS_CLEAR", tls.url())
+        .env("TFW_TEST_SEAWEEDFS_CA", logs.join(CERTIFICATE))
         .env("TFW_TEST_MIRROR", &mirrors.unpacked)
         .env("TFW_TEST_MIRROR_PACKED", &mirrors.packed)
         .env("TFW_TEST_TERRAFORM", &terraform)

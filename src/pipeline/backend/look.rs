@@ -160,33 +160,39 @@ impl<'r, 'c> Survey<'r, 'c> {
     /// A unit whose backend could not be told has failed, whatever else was well.
     pub(super) fn note_unknown(&mut self) {
         for looked in &self.buckets {
-            let all = looked.differences();
-            let unknown: Vec<&Difference> = all
-                .iter()
-                .filter(|difference| difference.is_unknown())
-                .collect();
-            if unknown.is_empty() {
-                continue;
-            }
-            let settings: Vec<&str> = unknown.iter().map(|each| each.setting).collect();
-            let mut diagnostic = Diagnostic::error(format!(
-                "not everything of the bucket `{}` may be read: {}",
-                looked.site.s3.bucket,
-                settings.join(", ")
-            ));
-            for each in &unknown {
-                if let Some(Reason::Unreadable(why)) = &each.reason {
-                    diagnostic = diagnostic.with_detail(format!("{}: {why}", each.setting));
-                }
-            }
-            let diagnostic = diagnostic
-                .with_hint("what may not be read is not written either: allow the role to read it");
-            for &user in &looked.users {
-                let failure = &mut self.ends[user].failure;
-                failure.get_or_insert_with(|| Failure::failed(diagnostic.clone()));
+            let failure = unknown(&looked.site, &looked.differences());
+            let users = looked.users.iter();
+            for (&user, failure) in users.filter_map(|user| Some((user, failure.clone()?))) {
+                self.ends[user].failure.get_or_insert(failure);
             }
         }
     }
+}
+
+/// What may not be read of a bucket; `None`: all of it may.
+pub(super) fn unknown(site: &Site<'_, '_>, differences: &[Difference]) -> Option<Failure> {
+    let mut settings = Vec::new();
+    let mut details = Vec::new();
+    for difference in differences {
+        if let Some(Reason::Unreadable(why)) = &difference.reason {
+            settings.push(difference.setting);
+            details.push(format!("{}: {why}", difference.setting));
+        }
+    }
+    if settings.is_empty() {
+        return None;
+    }
+    let mut diagnostic = Diagnostic::error(format!(
+        "not everything of the bucket `{}` may be read: {}",
+        site.s3.bucket,
+        settings.join(", ")
+    ));
+    for detail in details {
+        diagnostic = diagnostic.with_detail(detail);
+    }
+    Some(Failure::failed(diagnostic.with_hint(
+        "what may not be read is not written either: allow the role to read it",
+    )))
 }
 
 impl Looked<'_, '_> {
@@ -212,8 +218,10 @@ impl Looked<'_, '_> {
 
     /// Whether there is something to do.
     pub(super) fn is_lacking(&self, options: &EnsureOptions) -> bool {
-        !self.opened.plan.is_done()
-            || options.reencrypt && self.states.iter().any(|(_, state)| state.takes_rewriting())
+        self.check.is_ok()
+            && (!self.opened.plan.is_done()
+                || options.reencrypt
+                    && self.states.iter().any(|(_, state)| state.takes_rewriting()))
     }
 }
 

@@ -123,9 +123,12 @@ async fn mend(ctx: &Context, survey: &mut Survey<'_, '_>, options: &EnsureOption
             .map(|looked| (&looked.site, &looked.opened))
             .collect();
         for ((site, _), made) in sites.iter().zip(site::make(&sites).await) {
-            if let Err(failure) = made {
-                failures.extend(site.each(&failure));
-            }
+            // Of a new bucket, what may not be read is only known now.
+            let failure = match made {
+                Ok(plan) => look::unknown(site, &plan.differences),
+                Err(failure) => Some(failure),
+            };
+            failures.extend(failure.iter().flat_map(|failure| site.each(failure)));
         }
     }
     for (user, failure) in failures {

@@ -52,6 +52,11 @@ impl TestEnvironment {
         Self::on(Some(from_xtask("TFW_TEST_MINISTACK")), None)
     }
 
+    /// On MiniStack that evaluates policies: only [`TestEnvironment::make_users`] get in.
+    pub(crate) fn on_strict_ministack() -> Self {
+        Self::on(Some(from_xtask("TFW_TEST_MINISTACK_STRICT")), None)
+    }
+
     /// With local state, and no AWS at all.
     pub(crate) fn offline() -> Self {
         Self::on(None, None)

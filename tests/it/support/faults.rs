@@ -144,6 +144,11 @@ pub(super) fn error_body(code: &str) -> String {
     )
 }
 
+/// The same in JSON, as KMS and others have it.
+pub(super) fn json_error_body(code: &str) -> String {
+    format!(r#"{{"__type":"{code}","message":"injected by the test"}}"#)
+}
+
 /// The same in the shape of S3, whose errors have no envelope.
 pub(super) fn s3_error_body(code: &str) -> String {
     format!(

@@ -9,6 +9,15 @@ use hyper_util::rt::TokioExecutor;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: String,
+    headers: hyper::HeaderMap,
+}
+
+impl Answer {
+    /// A header, as text.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let value = self.headers.get(name)?;
+        value.to_str().ok().map(str::to_owned)
+    }
 }
 
 /// One request and its answer.
@@ -22,10 +31,12 @@ pub(crate) fn send(request: hyper::Request<Full<Bytes>>) -> Answer {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let answer = client.request(request).await.unwrap();
         let status = answer.status().as_u16();
+        let headers = answer.headers().clone();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         Answer {
             status,
             body: String::from_utf8_lossy(&body).into_owned(),
+            headers,
         }
     })
 }

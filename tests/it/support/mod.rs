@@ -13,6 +13,7 @@
     reason = "tests read their set-up from the environment, spawn tfw, and end where that fails"
 )]
 
+mod boto;
 mod command;
 mod disks;
 mod environment;
@@ -53,7 +54,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A variable that `cargo xtask test` sets.
 #[track_caller]
-fn from_xtask(name: &str) -> String {
+pub(crate) fn from_xtask(name: &str) -> String {
     match std::env::var(name) {
         Ok(value) if !value.is_empty() => value,
         _ => panic!("`{name}` is not set: run `cargo xtask test`, which starts the emulators"),

@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-use super::faults::{Action, Fault, When, error_body, s3_error_body};
+use super::faults::{Action, Fault, When, error_body, json_error_body, s3_error_body};
 use super::{Client, PATIENCE, Request};
 
 type Answer = hyper::Response<BoxBody<Bytes, Broken>>;
@@ -202,6 +202,7 @@ async fn answer(
     let recorded = record(&parts, &body);
     let action = shared.take_action(&recorded);
     let s3 = recorded.service() == Some("s3");
+    let speaks_json = recorded.header("x-amz-target").is_some();
     shared.requests.lock().unwrap().push(recorded);
     let _ = shared.news.lock().unwrap().send(());
 
@@ -212,6 +213,8 @@ async fn answer(
         Some(Action::Refuse { status, code }) => {
             let body = if s3 {
                 s3_error_body(&code)
+            } else if speaks_json {
+                json_error_body(&code)
             } else {
                 error_body(&code)
             };
@@ -246,10 +249,14 @@ async fn answer(
     *onward.method_mut() = parts.method;
     *onward.uri_mut() = target.parse().map_err(|_| Broken)?;
     *onward.headers_mut() = parts.headers;
-    // Emulators would take the name of another host for a bucket's.
-    let host = onward.uri().authority().ok_or(Broken)?.as_str();
-    let host = HeaderValue::from_str(host).map_err(|_| Broken)?;
-    onward.headers_mut().insert(HOST, host);
+    // Emulators would take the name of another host for a bucket's. An address stays: it is part of
+    // what is signed.
+    let asked = onward.headers().get(HOST).map(HeaderValue::as_bytes);
+    if !asked.is_some_and(|asked| asked.starts_with(b"127.0.0.1")) {
+        let host = onward.uri().authority().ok_or(Broken)?.as_str();
+        let host = HeaderValue::from_str(host).map_err(|_| Broken)?;
+        onward.headers_mut().insert(HOST, host);
+    }
     // Between two hops, and the body is whole by now.
     onward.headers_mut().remove(CONNECTION);
     onward.headers_mut().remove(TRANSFER_ENCODING);

@@ -20,6 +20,12 @@ impl TestEnvironment {
         (answer.status == 200).then_some(answer.body)
     }
 
+    /// A header of an object in the bucket of an environment.
+    pub(crate) fn object_header(&self, environment: &str, key: &str, name: &str) -> Option<String> {
+        let answer = self.s3(environment, "HEAD", &format!("/{key}"), "");
+        answer.header(name)
+    }
+
     /// Writes an object past everything, for what somebody else left there.
     #[track_caller]
     pub(crate) fn put_object(&self, environment: &str, key: &str, text: &str) {
@@ -99,6 +105,13 @@ impl TestEnvironment {
     /// A setting of the bucket of an environment, as XML: `versioning`, `encryption` …
     pub(crate) fn bucket_setting(&self, environment: &str, setting: &str) -> String {
         self.s3(environment, "GET", &format!("?{setting}"), "").body
+    }
+
+    /// Makes a setting of the bucket of an environment, as XML; a policy as JSON.
+    #[track_caller]
+    pub(crate) fn put_setting(&self, environment: &str, setting: &str, text: &str) {
+        let answer = self.s3(environment, "PUT", &format!("?{setting}"), text);
+        assert!(answer.status < 300, "{setting}: {}", answer.body);
     }
 
     /// Creates the bucket of an environment in its account, as a test's starting point.
