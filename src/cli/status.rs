@@ -12,11 +12,12 @@ use crate::pipeline;
 use crate::report::{ExitCode, to_document};
 use crate::ui;
 
-/// Show every unit at a glance: initialised, serial, resources, last change, lock, backend
+/// Show every unit at a glance: initialised, serial, resources, last change, bucket, lock, backend
 ///
 /// Read from the states directly, many at once: no Terraform runs, and nothing is changed. A unit
 /// without a state, or without a bucket, is shown as such; what cannot be told is told why, and
-/// then the exit code is 1. States of backends other than `s3` and `local` are not looked at.
+/// then the exit code is 1. A bucket is `weak` where `tfw backend check` would find a difference.
+/// States of backends other than `s3` and `local` are not looked at.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tfw status --all                         the whole estate

@@ -84,8 +84,8 @@ pub(super) async fn versioned(
                 s3.bucket
             ))
             .with_hint(format!(
-                "enable versioning, then run again: `aws s3api put-bucket-versioning --bucket {} --versioning-configuration Status=Enabled` (for `{}`)",
-                s3.bucket, record.unit.id
+                "`tfw backend ensure {}` mends that; then run again",
+                record.unit.id
             )),
         )),
     }

@@ -32,4 +32,4 @@ pub use names::{
 pub use nearest::nearest;
 pub use outcome::{BackendAddress, Diagnostic, InitRun, Outcome, Severity, UnitResult};
 pub use project::{Dependencies, Environment, Input, Project, TerraformSettings, Unit};
-pub use status::{StatePresence, UnitStatus};
+pub use status::{Condition, StatePresence, UnitStatus};

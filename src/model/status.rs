@@ -23,6 +23,8 @@ pub struct UnitStatus {
     pub resources: Option<usize>,
     /// When the state was written last.
     pub modified: Option<Timestamp>,
+    /// What its state bucket is like; `None`: that may not be read, or there is none.
+    pub condition: Option<Condition>,
     /// Whether there is a state.
     #[serde(skip)]
     pub state: StatePresence,
@@ -30,6 +32,18 @@ pub struct UnitStatus {
     /// that was broken off.
     #[serde(skip)]
     pub unmigrated: bool,
+}
+
+/// What a state bucket is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// As the manifest says, or stronger.
+    Safe,
+    /// Not as the manifest says.
+    Weak,
+    /// There is no bucket.
+    Absent,
 }
 
 /// Whether a unit has a state.
@@ -60,6 +74,7 @@ impl UnitStatus {
             serial: None,
             resources: None,
             modified: None,
+            condition: None,
             state: StatePresence::Unknown,
             unmigrated: false,
         }

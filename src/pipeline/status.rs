@@ -1,12 +1,12 @@
 //! `tfw status`: every unit at a glance, from what is on disk and from the state objects.
 //!
-//! No Terraform runs, and nothing is changed. It costs one role for each distinct one and, for
-//! each unit in S3, one read of its state and one of its lock.
+//! No Terraform runs, and nothing is changed. It costs one role for each distinct one, for each unit
+//! in S3 one read of its state and one of its lock, and for each bucket one of each setting.
 
 use crate::aws::VerifiedAccount;
 use crate::events::Phase;
 use crate::journal::Migration;
-use crate::model::{Backend, Diagnostic, Lock, StatePresence, Unit, UnitStatus};
+use crate::model::{Backend, Condition, Diagnostic, Lock, StatePresence, Unit, UnitStatus};
 use crate::stage::Context;
 use crate::stage::backend;
 use crate::stage::context::at_once;
@@ -15,15 +15,46 @@ use crate::stage::fingerprint::Fingerprint;
 use crate::stage::guards;
 use crate::stage::initialise::agrees_on_disk;
 use crate::stage::record::Record;
+use crate::stage::site::{self, Site};
 use crate::stage::states;
 use crate::state::{Found, StateStore};
 use crate::terraform::Recorded;
 
 /// Looks at the selected units; the rows stand in their order. Each diagnostic names its unit.
 pub async fn status(ctx: &Context) -> (Vec<UnitStatus>, Vec<Diagnostic>) {
-    let looked = at_once(ctx.units().map(|unit| status_of(ctx, unit))).await;
-    let (rows, diagnostics): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
+    let (looked, conditions) = tokio::join!(
+        at_once(ctx.units().map(|unit| status_of(ctx, unit))),
+        conditions(ctx)
+    );
+    let (mut rows, diagnostics): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
+    for (row, condition) in rows.iter_mut().zip(conditions) {
+        row.condition = condition;
+    }
     (rows, diagnostics.into_iter().flatten().collect())
+}
+
+/// What the buckets of the selected units are like, each looked at once. What cannot be told is told
+/// by the look at the unit, too.
+async fn conditions(ctx: &Context) -> Vec<Option<Condition>> {
+    let records: Vec<Record<'_>> = ctx.units().map(|unit| Record::new(ctx, unit)).collect();
+    let look = async {
+        let prepared = at_once(records.iter().map(|record| backend::verify(record))).await;
+        let references: Vec<&Record<'_>> = records.iter().collect();
+        let sites = site::sites(&references, &prepared);
+        let looked = at_once(sites.iter().map(Site::condition)).await;
+        let mut conditions = vec![None; records.len()];
+        for (site, condition) in sites.iter().zip(looked) {
+            for &user in &site.users {
+                conditions[user] = condition;
+            }
+        }
+        conditions
+    };
+    tokio::select! {
+        biased;
+        () = ctx.signals.stopped() => vec![None; records.len()],
+        conditions = look => conditions,
+    }
 }
 
 async fn status_of(ctx: &Context, unit: &Unit) -> (UnitStatus, Vec<Diagnostic>) {

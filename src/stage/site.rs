@@ -9,11 +9,13 @@ use super::SafeBackend;
 use super::context::at_once;
 use super::failure::Failure;
 use super::record::Record;
-use crate::aws::{Bucket, Kms, VerifiedAccount};
+use crate::aws::{AwsError, Bucket, Kms, VerifiedAccount};
 use crate::bucket::{self, Actual, BucketError, Plan, Presence, Setting, Wanted};
 use crate::events::Phase;
 use crate::journal::{Step, StepState};
-use crate::model::{Backend, BucketSpec, Encryption, RoleArn, S3Backend, Unit};
+use crate::model::{
+    Backend, BucketSpec, Condition, Difference, Encryption, RoleArn, S3Backend, Unit,
+};
 
 /// One bucket and the units that keep their state in it.
 pub(crate) struct Site<'r, 'c> {
@@ -140,6 +142,26 @@ impl Site<'_, '_> {
         })
     }
 
+    /// What the bucket is like, in a word; `None`: it cannot be told.
+    pub(crate) async fn condition(&self) -> Option<Condition> {
+        let opened = match self.open_(Presence::Exists, &BTreeSet::new()).await {
+            Ok(opened) => opened,
+            Err(BucketError::Aws(AwsError::NoSuchBucket { .. })) => return Some(Condition::Absent),
+            Err(_) => return None,
+        };
+        let (unknown, known): (Vec<&Difference>, Vec<&Difference>) = opened
+            .plan
+            .differences
+            .iter()
+            .filter(|difference| !difference.is_harmless())
+            .partition(|difference| difference.is_unknown());
+        match (&known[..], &unknown[..]) {
+            ([], []) => Some(Condition::Safe),
+            ([], _) => None,
+            _ => Some(Condition::Weak),
+        }
+    }
+
     /// Refuses what would only fail, or lock somebody out, once it is begun.
     pub(crate) fn check(&self, opened: &Opened) -> Result<(), Failure> {
         let spec = &self.record.unit.bucket;
@@ -218,9 +240,14 @@ impl Site<'_, '_> {
         let mended =
             async { bucket::mend(&opened.bucket, opened.kms.as_ref(), &opened.wanted).await };
         let plan = self.step(Step::MendBucket, &detail, mended).await?;
-        if !opened.exists {
+        let bucket = &self.s3.bucket;
+        if opened.exists {
+            let set = plan.settings_set().join(", ");
             self.record
-                .note(format!("created the state bucket `{}`", self.s3.bucket));
+                .note(format!("mended the state bucket `{bucket}`: {set}"));
+        } else {
+            self.record
+                .note(format!("created the state bucket `{bucket}`"));
         }
         Ok(plan)
     }

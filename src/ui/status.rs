@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::Options;
 use super::style::BOLD;
-use crate::model::{BackendAddress, Lock, StatePresence, UnitId, UnitStatus};
+use crate::model::{BackendAddress, Condition, Lock, StatePresence, UnitId, UnitStatus};
 
 /// A command that is meant to be typed names no more units than this.
 const MOST_NAMED: usize = 5;
@@ -94,6 +94,7 @@ fn table(units: &[UnitStatus], now: Timestamp, room: Room, longest_name: usize) 
         "SERIAL",
         "RESOURCES",
         "LAST CHANGE",
+        "BUCKET",
         "LOCK",
     ];
     if room == Room::Wide {
@@ -114,6 +115,7 @@ fn table(units: &[UnitStatus], now: Timestamp, room: Room, longest_name: usize) 
             number(unit.serial),
             number(unit.resources),
             last_change(unit, now, room),
+            condition(unit).to_owned(),
             match (&unit.lock, room) {
                 (None, _) => NOTHING.to_owned(),
                 (Some(_), Room::Tight) => "held".to_owned(),
@@ -163,6 +165,17 @@ fn last_change(unit: &UnitStatus, now: Timestamp, room: Room) -> String {
             format!("{}, {}", age(modified, now), modified.strftime("%Y-%m-%d"))
         }
         (StatePresence::There, Some(modified)) => age(modified, now),
+    }
+}
+
+/// What the bucket is like, where there is one to look at.
+fn condition(unit: &UnitStatus) -> &'static str {
+    match unit.condition {
+        Some(Condition::Safe) => "safe",
+        Some(Condition::Weak) => "weak",
+        Some(Condition::Absent) => "none",
+        None if unit.backend.bucket.is_some() => "unknown",
+        None => NOTHING,
     }
 }
 
@@ -231,19 +244,26 @@ fn totals(units: &[UnitStatus]) -> String {
     text
 }
 
-/// What to do about units that are not initialised.
+/// What to do about units that are not initialised, and about weak buckets.
 fn hint(units: &[UnitStatus]) -> String {
-    // What has yet to be migrated would be refused, and says so itself.
-    let bare = units
-        .iter()
-        .filter(|unit| unit.initialised == Some(false) && !unit.unmigrated);
-    let names: Vec<String> = bare.map(|unit| unit.unit.to_string()).collect();
-    let what = match names.len() {
-        0 => return String::new(),
-        1..=MOST_NAMED => names.join(" "),
-        _ => "UNIT".to_owned(),
+    let named = |wanted: &dyn Fn(&UnitStatus) -> bool| {
+        let units = units.iter().filter(|unit| wanted(unit));
+        let names: Vec<String> = units.map(|unit| unit.unit.to_string()).collect();
+        match names.len() {
+            0 => None,
+            1..=MOST_NAMED => Some(names.join(" ")),
+            _ => Some("UNIT".to_owned()),
+        }
     };
-    format!("hint: `tfw init {what}` initialises what is not\n")
+    let mut text = String::new();
+    // What has yet to be migrated would be refused, and says so itself.
+    if let Some(bare) = named(&|unit| unit.initialised == Some(false) && !unit.unmigrated) {
+        let _ = writeln!(text, "hint: `tfw init {bare}` initialises what is not");
+    }
+    if let Some(weak) = named(&|unit| unit.condition == Some(Condition::Weak)) {
+        let _ = writeln!(text, "hint: `tfw backend check {weak}` tells what is weak");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -274,6 +294,7 @@ mod tests {
             operation: "OperationTypeApply".to_owned(),
             created: "2026-01-02T11:55:00.123456789Z".to_owned(),
         });
+        network.condition = Some(Condition::Weak);
         let mut denied = UnitStatus::blank("prod");
         denied.initialised = Some(false);
         let mut new = UnitStatus::blank("lab");
@@ -290,35 +311,37 @@ mod tests {
     #[test]
     fn a_pipe_gets_everything() {
         insta::assert_snapshot!(shown(None), @r"
-        UNIT             INITIALISED  SERIAL  RESOURCES  LAST CHANGE           LOCK                                 BACKEND
-        dev              yes            1234          7  13 d ago, 2025-12-20  -                                    local
-        staging/network  yes            1234          7  3 h ago, 2026-01-02   alice@workstation, apply, 5 min ago  s3://acme-tfstate-staging/network/terraform.tfstate (blue)
-        prod             no                -          -  unknown               -                                    local
-        lab              no                -          -  no bucket             -                                    local
+        UNIT             INITIALISED  SERIAL  RESOURCES  LAST CHANGE           BUCKET  LOCK                                 BACKEND
+        dev              yes            1234          7  13 d ago, 2025-12-20  -       -                                    local
+        staging/network  yes            1234          7  3 h ago, 2026-01-02   weak    alice@workstation, apply, 5 min ago  s3://acme-tfstate-staging/network/terraform.tfstate (blue)
+        prod             no                -          -  unknown               -       -                                    local
+        lab              no                -          -  no bucket             -       -                                    local
 
         4 units: 2 with state, 1 without, 1 unknown; 1 locked
         hint: `tfw init prod lab` initialises what is not
+        hint: `tfw backend check staging/network` tells what is weak
         ");
     }
 
     #[test]
     fn in_eighty_columns_the_holder_of_a_lock_stands_below() {
         insta::assert_snapshot!(shown(Some(80)), @r"
-        UNIT             INIT  SERIAL  RESOURCES  LAST CHANGE  LOCK
-        dev              yes     1234          7  13 d ago     -
-        staging/network  yes     1234          7  3 h ago      held
-        prod             no         -          -  unknown      -
-        lab              no         -          -  no bucket    -
+        UNIT             INIT  SERIAL  RESOURCES  LAST CHANGE  BUCKET  LOCK
+        dev              yes     1234          7  13 d ago     -       -
+        staging/network  yes     1234          7  3 h ago      weak    held
+        prod             no         -          -  unknown      -       -
+        lab              no         -          -  no bucket    -       -
 
         4 units: 2 with state, 1 without, 1 unknown; 1 locked
         staging/network is locked by alice@workstation, apply, 5 min ago
         hint: `tfw init prod lab` initialises what is not
+        hint: `tfw backend check staging/network` tells what is weak
         ");
     }
 
     #[test]
     fn no_line_of_the_table_is_wider_than_the_terminal() {
-        for width in [58, 60, 70, 80, 90, 100, 120, 140] {
+        for width in [66, 70, 80, 90, 100, 120, 140] {
             let text = shown(Some(width));
             let table = text.lines().take(estate().len() + 1);
             let widest = table.map(|line| line.chars().count()).max().expect("lines");

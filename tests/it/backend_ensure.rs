@@ -190,9 +190,8 @@ fn both_documents_have_every_field() {
 
 #[test]
 fn a_bucket_of_many_units_is_looked_at_and_mended_once() {
-    let stacks: String = ('a'..='f')
-        .map(|name| format!("[environments.dev.stacks.{name}]\n"))
-        .collect();
+    let tables = ('a'..='f').map(|name| format!("[environments.dev.stacks.{name}]\n"));
+    let stacks = tables.collect::<Vec<_>>().concat();
     let test = TestEnvironment::new().environment_with("dev", &stacks, "");
     for name in 'a'..='f' {
         test.write(

@@ -395,9 +395,9 @@ fn an_init_a_drift_and_a_status() {
     let (before, rest) = status.split_once("just now, ").unwrap();
     let (_, after) = rest.split_at("2026-11-22".len());
     insta::assert_snapshot!(format!("{before}just now, 2026-11-22{after}"), @r"
-    UNIT  INITIALISED  SERIAL  RESOURCES  LAST CHANGE           LOCK  BACKEND
-    dev   yes               2          1  just now, 2026-11-22  -     local
-    prod  yes               -          -  no state              -     local
+    UNIT  INITIALISED  SERIAL  RESOURCES  LAST CHANGE           BUCKET  LOCK
+    dev   yes               2          1  just now, 2026-11-22  -       -
+    prod  yes               -          -  no state              -       -
 
     2 units: 1 with state, 1 without
     ");

@@ -70,12 +70,17 @@ fn every_unit_is_told_at_a_glance_without_terraform() {
             "lock",
             "serial",
             "resources",
-            "modified"
+            "modified",
+            "condition"
         ]
     );
     assert_eq!(dev["initialised"], true);
     assert_eq!(dev["serial"], test.state("dev").unwrap()["serial"]);
     assert_eq!(dev["resources"], 1);
+    let condition = |unit| the_unit(&document, unit)["condition"].clone();
+    assert_eq!(condition("dev"), "safe");
+    assert_eq!(condition("staging"), "weak");
+    assert_eq!(condition("lab"), "absent");
     let modified = dev["modified"].as_str().unwrap();
     let modified: jiff::Timestamp = modified.parse().unwrap();
     let age = jiff::Timestamp::now().as_second() - modified.as_second();
@@ -101,6 +106,7 @@ fn every_unit_is_told_at_a_glance_without_terraform() {
             "serial": 42,
             "resources": 3,
             "modified": the_unit(&document, "staging")["modified"],
+            "condition": "weak",
         })
     );
     for unit in ["prod", "lab"] {
@@ -137,7 +143,7 @@ fn every_unit_is_told_at_a_glance_without_terraform() {
 }
 
 #[test]
-fn it_costs_a_role_for_all_and_two_reads_for_each() {
+fn it_costs_a_role_for_all_two_reads_for_each_and_the_settings_of_each_bucket() {
     let test = TestEnvironment::new()
         .environment_with("dev", &stacks(10), &fixtures::builtin())
         .environment("prod");
@@ -150,7 +156,9 @@ fn it_costs_a_role_for_all_and_two_reads_for_each() {
         run.says(&format!("{units} unit{s}: 0 with state, {units} without"));
         assert_eq!(test.proxy().count_tfw("AssumeRole"), roles);
         assert_eq!(test.proxy().count_tfw("GetObject"), 2 * units);
-        assert_eq!(test.proxy().requests().len(), roles + 2 * units);
+        // Versions, encryption, public access, ownership and lifecycle: once for each bucket.
+        let settings = 5 * roles;
+        assert_eq!(test.proxy().requests().len(), roles + 2 * units + settings);
     }
 }
 

@@ -96,6 +96,17 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The names of the settings that are set or changed, each once.
+    pub fn settings_set(&self) -> Vec<&'static str> {
+        let set = self.differences.iter();
+        let mut names: Vec<&'static str> = set
+            .filter(|difference| difference.action != Action::Keep)
+            .map(|difference| difference.setting)
+            .collect();
+        names.dedup();
+        names
+    }
+
     /// Whether nothing is to be written.
     pub fn is_done(&self) -> bool {
         self.changes.is_empty()
