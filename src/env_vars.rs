@@ -8,6 +8,9 @@ use std::ffi::{OsStr, OsString};
 
 /// Read: the manifest, where `--manifest` is not given.
 pub const TFW_MANIFEST: &str = "TFW_MANIFEST";
+/// Read: a code of an MFA device, where `--mfa-code` is not given. Removed from each child's
+/// environment.
+pub const TFW_MFA_CODE: &str = "TFW_MFA_CODE";
 /// Read: the Terraform binary, where `--terraform` is not given.
 pub const TFW_TERRAFORM: &str = "TFW_TERRAFORM";
 /// Read: set by the script of `tfw completions` to its shell's name, to ask what may follow.
@@ -16,6 +19,10 @@ pub const TFW_COMPLETE: &str = "TFW_COMPLETE";
 pub const NO_COLOR: &str = "NO_COLOR";
 /// Read: what the terminal can do; on a `dumb` one nothing is coloured or redrawn.
 pub const TERM: &str = "TERM";
+/// Read: where the user's caches are, beside `XDG_CACHE_HOME`.
+pub const HOME: &str = "HOME";
+/// Read: the user's cache folder (XDG Base Directory Specification).
+pub const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 /// Read: who is told to hold a lock.
 pub const USER: &str = "USER";
 /// Read: CI systems set it. Some give a terminal, whose output ends in a log all the same: nothing
@@ -80,6 +87,7 @@ pub const REMOVED_CREDENTIALS: &[&str] = &[
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     // Read by Terraform's S3 backend: would encrypt the state with another key than the manifest's.
     "AWS_SSE_CUSTOMER_KEY",
+    TFW_MFA_CODE,
 ];
 
 /// Removed from each child's environment with a warning: settings of Terraform that tfw makes

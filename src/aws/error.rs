@@ -46,6 +46,48 @@ pub enum AwsError {
         /// Why, in the words of the source.
         detail: String,
     },
+    /// AWS does not take the code of an MFA device.
+    #[error("AWS does not take the code for the MFA device `{serial}`: {message}")]
+    MfaRejected {
+        /// The device.
+        serial: String,
+        /// AWS's message.
+        message: String,
+    },
+    /// A code works once, and this one has.
+    #[error("this code of the MFA device `{serial}` was used already, and a code works once")]
+    MfaCodeUsed {
+        /// The device.
+        serial: String,
+    },
+    /// A code is needed, and nobody gives one.
+    #[error("a code of the MFA device `{serial}` is needed, and nobody can be asked for it")]
+    NoMfaCode {
+        /// The device.
+        serial: String,
+    },
+    /// `credentials.mfa_process` gives no code.
+    #[error("`{program}`, which should print an MFA code, failed: {detail}")]
+    MfaProcess {
+        /// The program.
+        program: String,
+        /// Why.
+        detail: String,
+    },
+    /// The clock of this machine is wrong, so that AWS takes no signature of it.
+    #[error("AWS does not take a signature with the time of this machine: {message}")]
+    ClockSkew {
+        /// AWS's message, which has both times.
+        message: String,
+    },
+    /// There is no OIDC token to assume a role with.
+    #[error("{place} should hold an OIDC token: {problem}")]
+    NoToken {
+        /// "the file `…`", "the variable `…`".
+        place: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// A role of a chain could not be assumed.
     #[error("cannot assume the role `{role}`: {cause}")]
     AssumeRole {
@@ -192,6 +234,22 @@ impl AwsError {
                     "sign in again where it uses SSO (`aws sso login{option}`); `aws sts get-caller-identity{option}` tries the same source"
                 )
             }
+            Self::MfaRejected { .. } => {
+                "take the code that the device shows now; it must be the device of these keys, and its clock must be right"
+                    .to_owned()
+            }
+            Self::MfaCodeUsed { .. } => "wait for the next code, half a minute at most".to_owned(),
+            Self::NoMfaCode { .. } => {
+                "`--mfa-code CODE` or `$TFW_MFA_CODE` gives one, and so does `credentials.mfa_process`"
+                    .to_owned()
+            }
+            Self::MfaProcess { .. } => {
+                "run it by hand; `--mfa-code CODE` takes its place".to_owned()
+            }
+            Self::ClockSkew { .. } => "set the machine's clock".to_owned(),
+            Self::NoToken { .. } => {
+                "let the CI system issue one for this job (`id-token: write`, `id_tokens`)".to_owned()
+            }
             Self::AssumeRole { role, cause } => match cause.as_ref() {
                 Self::AccessDenied { .. } => format!(
                     "the trust policy of `{role}` must let the caller in (with the external id, where it asks for one), and the caller's policy must allow `sts:AssumeRole`"
@@ -237,8 +295,27 @@ impl AwsError {
         match self {
             Self::AccountMismatch { .. }
             | Self::ForeignOrForbidden { .. }
-            | Self::BucketTaken { .. } => true,
+            | Self::BucketTaken { .. }
+            | Self::NoMfaCode { .. } => true,
             Self::AssumeRole { cause, .. } => cause.is_refusal(),
+            _ => false,
+        }
+    }
+
+    /// Whether AWS no longer takes a session that it gave.
+    pub fn is_stale_session(&self) -> bool {
+        match self {
+            Self::ExpiredCredentials { .. } | Self::InvalidCredentials { .. } => true,
+            Self::AssumeRole { cause, .. } => cause.is_stale_session(),
+            _ => false,
+        }
+    }
+
+    /// Whether AWS knows who asks, and says no.
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::AccessDenied { .. } => true,
+            Self::AssumeRole { cause, .. } => cause.is_denied(),
             _ => false,
         }
     }

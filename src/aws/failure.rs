@@ -165,6 +165,11 @@ impl Refusal {
             | "ExpiredTokenException"
             | "RequestExpired"
             | "TokenRefreshRequired" => AwsError::ExpiredCredentials { action, message },
+            // "Signature expired: … is now earlier than …", "Signature not yet current: …".
+            "SignatureDoesNotMatch" if message.starts_with("Signature ") => {
+                AwsError::ClockSkew { message }
+            }
+            "RequestTimeTooSkewed" => AwsError::ClockSkew { message },
             "InvalidClientTokenId"
             | "UnrecognizedClientException"
             | "InvalidAccessKeyId"

@@ -29,6 +29,31 @@ impl Keys {
         self.expires
     }
 
+    /// Keys of a session that was kept.
+    pub fn temporary(
+        access_key_id: String,
+        secret_access_key: SecretString,
+        session_token: SecretString,
+        expires: Timestamp,
+    ) -> Self {
+        Self {
+            access_key_id,
+            secret_access_key,
+            session_token: Some(session_token),
+            expires: Some(expires),
+        }
+    }
+
+    /// Whether they are a session's, and not long-term ones.
+    pub fn is_temporary(&self) -> bool {
+        self.session_token.is_some()
+    }
+
+    /// The secret half and the token, to be kept.
+    pub fn secrets(&self) -> (&SecretString, Option<&SecretString>) {
+        (&self.secret_access_key, self.session_token.as_ref())
+    }
+
     /// The public half: tells keys apart without telling a secret.
     pub fn access_key_id(&self) -> &str {
         &self.access_key_id

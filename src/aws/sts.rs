@@ -1,11 +1,13 @@
 //! STS: who are these keys, and may they become that role.
 
+use aws_sdk_sts::types::{AssumedRoleUser, Credentials, PolicyDescriptorType, Tag};
 use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::client::{OneConnectTimeout, Service};
 use super::failure::{Asked, Failure};
 use super::{Aws, AwsError, Keys, Session};
-use crate::model::{AccountId, AssumeRole, Region, RoleArn};
+use crate::model::{AccountId, AssumeRole, MfaSpec, Region, RoleArn};
 
 impl Aws {
     /// Asks AWS whose keys these are (one `GetCallerIdentity`, which needs no permission).
@@ -21,7 +23,7 @@ impl Aws {
             by_head: false,
         };
         let answer = self
-            .sts(&keys, region)
+            .sts(Some(&keys), region)
             .await
             .get_caller_identity()
             .send()
@@ -58,43 +60,176 @@ impl Aws {
         };
         let failed = |cause: AwsError| role_failed(&role.role_arn, cause);
         let answer = self
-            .sts(keys, region)
+            .sts(Some(keys), region)
             .await
             .assume_role()
             .role_arn(role.role_arn.as_str())
             .role_session_name(session_name)
             .set_external_id(role.external_id.clone())
-            .set_duration_seconds(
-                role.duration
-                    .map(|duration| i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)),
-            )
+            .set_duration_seconds(seconds(role))
+            .set_tags(tags(asked, role).map_err(failed)?)
+            .set_transitive_tag_keys(some(&role.transitive_tag_keys))
+            .set_source_identity(role.source_identity.clone())
+            .set_policy(role.policy.clone())
+            .set_policy_arns(policy_arns(role))
             .send()
             .await
             .map_err(|error| failed(Failure::of(&error, asked).into_fact(asked)))?;
-        let credentials = answer
-            .credentials()
-            .ok_or_else(|| failed(incomplete(asked, "no credentials")))?;
-        let arn = answer
-            .assumed_role_user()
-            .map(|user| user.arn().to_owned())
-            .unwrap_or_default();
-        let account_id = account_of(&arn).ok_or_else(|| failed(incomplete(asked, "no account")))?;
-        let keys = Keys {
-            access_key_id: credentials.access_key_id().to_owned(),
-            secret_access_key: credentials.secret_access_key().into(),
-            session_token: Some(credentials.session_token().into()),
-            expires: Timestamp::from_second(credentials.expiration().secs()).ok(),
-        };
-        Ok(Session::answered(keys, account_id, arn))
+        let user = answer.assumed_role_user();
+        assumed(asked, answer.credentials(), user).map_err(failed)
     }
 
-    async fn sts(&self, keys: &Keys, region: &Region) -> aws_sdk_sts::Client {
-        let settings = self.settings(region, Some(keys.to_sdk())).await;
+    /// Makes a session of long-term keys and a code (one `GetSessionToken`).
+    ///
+    /// # Errors
+    /// [`AwsError::MfaRejected`], [`AwsError::ClockSkew`], or STS could not or would not.
+    pub async fn session_token(
+        &self,
+        keys: &Keys,
+        mfa: &MfaSpec,
+        code: &SecretString,
+        region: &Region,
+    ) -> Result<Keys, AwsError> {
+        let endpoint = self.endpoint(Service::Sts, region);
+        let asked = Asked {
+            action: "sts:GetSessionToken",
+            endpoint: &endpoint,
+            what: mfa.serial.as_str(),
+            by_head: false,
+        };
+        let seconds = mfa.session_duration.as_secs();
+        let answer = self
+            .sts(Some(keys), region)
+            .await
+            .get_session_token()
+            .serial_number(mfa.serial.as_str())
+            .token_code(code.expose_secret())
+            .duration_seconds(i32::try_from(seconds).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| match Failure::of(&error, asked).into_fact(asked) {
+                // "MultiFactorAuthentication failed with invalid MFA one time pass code."
+                AwsError::AccessDenied { message, .. }
+                    if message.contains("MultiFactorAuthentication") =>
+                {
+                    AwsError::MfaRejected {
+                        serial: mfa.serial.to_string(),
+                        message,
+                    }
+                }
+                other => other,
+            })?;
+        let credentials = answer.credentials();
+        credentials
+            .map(of_sts)
+            .ok_or_else(|| incomplete(asked, "no credentials"))
+    }
+
+    /// Assumes a role with an OIDC token in place of keys (one `AssumeRoleWithWebIdentity`).
+    ///
+    /// # Errors
+    /// [`AwsError::AssumeRole`] with the reason.
+    pub async fn assume_role_with_token(
+        &self,
+        token: &SecretString,
+        role: &AssumeRole,
+        session_name: &str,
+        region: &Region,
+    ) -> Result<Session, AwsError> {
+        let endpoint = self.endpoint(Service::Sts, region);
+        let asked = Asked {
+            action: "sts:AssumeRoleWithWebIdentity",
+            endpoint: &endpoint,
+            what: role.role_arn.as_str(),
+            by_head: false,
+        };
+        let failed = |cause: AwsError| role_failed(&role.role_arn, cause);
+        let answer = self
+            .sts(None, region)
+            .await
+            .assume_role_with_web_identity()
+            .role_arn(role.role_arn.as_str())
+            .role_session_name(session_name)
+            .web_identity_token(token.expose_secret())
+            .set_policy(role.policy.clone())
+            .set_policy_arns(policy_arns(role))
+            .set_duration_seconds(seconds(role))
+            .send()
+            .await
+            .map_err(|error| failed(Failure::of(&error, asked).into_fact(asked)))?;
+        let user = answer.assumed_role_user();
+        assumed(asked, answer.credentials(), user).map_err(failed)
+    }
+
+    /// Where STS is asked.
+    pub fn sts_endpoint(&self, region: &Region) -> String {
+        self.endpoint(Service::Sts, region)
+    }
+
+    async fn sts(&self, keys: Option<&Keys>, region: &Region) -> aws_sdk_sts::Client {
+        let settings = self.settings(region, keys.map(Keys::to_sdk)).await;
         let config = aws_sdk_sts::config::Builder::from(&settings)
             .retry_classifier(OneConnectTimeout)
             .build();
         aws_sdk_sts::Client::from_conf(config)
     }
+}
+
+/// A session from what STS answers of a role that was assumed: it names the role's account.
+fn assumed(
+    asked: Asked<'_>,
+    credentials: Option<&Credentials>,
+    user: Option<&AssumedRoleUser>,
+) -> Result<Session, AwsError> {
+    let keys = credentials
+        .map(of_sts)
+        .ok_or_else(|| incomplete(asked, "no credentials"))?;
+    let arn = user.map(|user| user.arn().to_owned()).unwrap_or_default();
+    let account_id = account_of(&arn).ok_or_else(|| incomplete(asked, "no account"))?;
+    Ok(Session::answered(keys, account_id, arn))
+}
+
+fn of_sts(credentials: &Credentials) -> Keys {
+    Keys {
+        access_key_id: credentials.access_key_id().to_owned(),
+        secret_access_key: credentials.secret_access_key().into(),
+        session_token: Some(credentials.session_token().into()),
+        expires: Timestamp::from_second(credentials.expiration().secs()).ok(),
+    }
+}
+
+fn seconds(role: &AssumeRole) -> Option<i32> {
+    role.duration
+        .map(|duration| i32::try_from(duration.as_secs()).unwrap_or(i32::MAX))
+}
+
+fn tags(asked: Asked<'_>, role: &AssumeRole) -> Result<Option<Vec<Tag>>, AwsError> {
+    let tags = role
+        .tags
+        .iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build());
+    let tags: Vec<Tag> = tags
+        .collect::<Result<_, _>>()
+        .map_err(|error| AwsError::Other {
+            action: asked.action.to_owned(),
+            code: "request not sent".to_owned(),
+            message: error.to_string(),
+            request_id: None,
+        })?;
+    Ok(some(&tags))
+}
+
+fn policy_arns(role: &AssumeRole) -> Option<Vec<PolicyDescriptorType>> {
+    let arns = role.policy_arns.iter();
+    let arns: Vec<_> = arns
+        .map(|arn| PolicyDescriptorType::builder().arn(arn).build())
+        .collect();
+    some(&arns)
+}
+
+/// An empty list is left out: STS would say that it is too short.
+fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {
+    (!list.is_empty()).then(|| list.to_vec())
 }
 
 fn role_failed(role: &RoleArn, cause: AwsError) -> AwsError {

@@ -4,8 +4,10 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
+use secrecy::SecretString;
 
-use crate::env_vars::{CI, EnvSnapshot, NO_COLOR, TERM};
+use crate::credentials::is_code;
+use crate::env_vars::{CI, EnvSnapshot, NO_COLOR, TERM, TFW_MFA_CODE};
 use crate::manifest::SelectionRequest;
 use crate::settings::Arguments;
 use crate::ui;
@@ -46,6 +48,12 @@ pub(super) struct GlobalArgs {
     /// asked: with a pipe in place of the terminal, for example.
     #[arg(long, global = true)]
     pub(super) no_input: bool,
+    /// A code of the MFA device in the manifest [default: `$TFW_MFA_CODE`, or asked for]
+    ///
+    /// Needed once in a while, where `credentials.mfa_serial` is set: the session that it makes is
+    /// kept in your cache folder.
+    #[arg(long, global = true, value_name = "CODE", value_parser = parse_code)]
+    pub(super) mfa_code: Option<String>,
     /// Print help; `-h` is shorter
     #[arg(short, long, global = true, action = ArgAction::Help)]
     pub(super) help: Option<bool>,
@@ -78,11 +86,30 @@ impl GlobalArgs {
         }
     }
 
+    /// The MFA code that was given: good for one try.
+    pub(super) fn code(&self, environment: &EnvSnapshot) -> Option<SecretString> {
+        let of_variable = || {
+            let code = environment.get(TFW_MFA_CODE)?;
+            Some(code.to_string_lossy().trim().to_owned())
+        };
+        let code = self.mfa_code.clone().or_else(of_variable)?;
+        Some(SecretString::from(code))
+    }
+
     /// Whether somebody can be asked: who answers must see what is asked about, and that is on
     /// stdout unless the command `yields_stdout`.
     pub(super) fn interactive(&self, yields_stdout: bool) -> bool {
         let sees = self.json || yields_stdout || io::stdout().is_terminal();
         !self.no_input && sees && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+}
+
+/// A typing error is told before anything is asked.
+fn parse_code(text: &str) -> Result<String, String> {
+    if is_code(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a code has six digits".to_owned())
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
+use std::sync::Mutex;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime;
@@ -13,7 +14,7 @@ use super::args::{ConsentArgs, GlobalArgs, SelectionArgs};
 use super::bundle;
 use super::error::Error;
 use crate::aws::Aws;
-use crate::credentials::Sessions;
+use crate::credentials::{Login, SessionCache, Sessions};
 use crate::env_vars::EnvSnapshot;
 use crate::events::{self, Event, Events, Typed};
 use crate::journal::{Run, TfwFolder};
@@ -174,8 +175,17 @@ impl<'a> Frame<'a> {
             })?;
             let run = Run::begin(&tfw, self.command)
                 .map_err(|error| Error::from(error).of_units(units))?;
+            let login = Login {
+                cache: SessionCache::of_user(self.environment),
+                code: Mutex::new(self.global.code(self.environment)),
+                interactive: consent.interactive,
+                events: emitter.clone(),
+                signals: signals.clone(),
+                environment: self.environment.clone(),
+                folder: project.root.clone(),
+            };
             let ctx = Context {
-                sessions: Sessions::new(aws, project.name.as_deref(), run.id()),
+                sessions: Sessions::new(aws, project.name.as_deref(), run.id(), login),
                 inherited: self.environment.clone(),
                 terraform,
                 events: emitter,

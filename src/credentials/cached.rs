@@ -71,6 +71,30 @@ impl<T: Clone + Expires> Cached<T> {
     }
 }
 
+impl Cached<Keys> {
+    /// New keys in place of these, unless somebody has replaced them already.
+    pub(super) async fn replace(
+        &self,
+        stale: &str,
+        fetch: impl AsyncFnOnce() -> Result<Keys, AwsError>,
+    ) -> Result<Keys, AwsError> {
+        let mut cached = self.0.lock().await;
+        if let Some(Last {
+            result: Ok(keys), ..
+        }) = &*cached
+            && keys.access_key_id() != stale
+        {
+            return Ok(keys.clone());
+        }
+        let result = fetch().await;
+        *cached = Some(Last {
+            result: result.clone(),
+            since: Instant::now(),
+        });
+        result
+    }
+}
+
 impl<T: Expires> Last<T> {
     fn is_usable(&self, now: Timestamp, instant: Instant) -> bool {
         let is_new = instant.duration_since(self.since) < NEW;

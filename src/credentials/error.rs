@@ -13,6 +13,8 @@ pub struct CredentialsError {
     pub role: Option<RoleArn>,
     /// Why.
     pub cause: AwsError,
+    /// Whether MFA was asked for, and the base credentials are a session that may lack it.
+    pub lacks_mfa: bool,
 }
 
 impl CredentialsError {
@@ -24,6 +26,14 @@ impl CredentialsError {
 
     /// What to do next, where something can be done.
     pub fn hint(&self) -> Option<String> {
-        self.cause.hint()
+        let hint = self.cause.hint();
+        if !self.lacks_mfa {
+            return hint;
+        }
+        let mfa = "the base credentials are a session already, so that no code was asked for: it may lack MFA; sign in again with it, or use long-term keys";
+        Some(match hint {
+            Some(hint) => format!("{hint}\n{mfa}"),
+            None => mfa.to_owned(),
+        })
     }
 }

@@ -5,8 +5,10 @@
 //! a role is assumed once for all units that go through it, and hands out a
 //! [`VerifiedAccount`] only when the end of the chain is in the account of the manifest.
 
+mod cache;
 mod cached;
 mod error;
+mod mfa;
 mod session_name;
 mod source;
 
@@ -14,9 +16,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::aws::{Aws, AwsError, SessionSource, VerifiedAccount};
-use crate::model::{AccountId, AssumeRole, Backend, Region, RoleArn, S3Backend, Unit};
+use crate::model::{
+    AccountId, AssumeRole, Backend, CredentialsSpec, MfaSpec, Region, RoleArn, S3Backend, Unit,
+};
 
+pub use cache::{CacheProblem, KeptSession, SessionCache};
 pub use error::CredentialsError;
+pub use mfa::{Login, is_code};
+
+use mfa::MfaSource;
 use source::{BaseSource, Parent, RoleSource};
 
 /// The sessions of one run, shared by its units. Cheap to clone.
@@ -27,6 +35,7 @@ pub struct Sessions(Arc<Inner>);
 struct Inner {
     aws: Aws,
     session_name: String,
+    login: Arc<Login>,
     sources: Mutex<BTreeMap<Chain, Parent>>,
 }
 
@@ -35,14 +44,16 @@ struct Inner {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Chain {
     profile: Option<String>,
+    mfa: Option<MfaSpec>,
     roles: Vec<AssumeRole>,
 }
 
 impl Sessions {
     /// The sessions of a run of a project, which their names tell in `CloudTrail`.
-    pub fn new(aws: Aws, project: Option<&str>, run_id: &str) -> Self {
+    pub fn new(aws: Aws, project: Option<&str>, run_id: &str, login: Login) -> Self {
         Self(Arc::new(Inner {
             aws,
+            login: Arc::new(login),
             session_name: session_name::default_session_name(project, run_id),
             sources: Mutex::default(),
         }))
@@ -66,11 +77,10 @@ impl Sessions {
             Err(AwsError::NoCredentials { .. }) if may_go_without(unit) => {
                 Ok(VerifiedAccount::without_credentials())
             }
-            Err(cause) => Err(CredentialsError {
-                unit: unit.id.clone(),
-                role: unit.assume_role.last().map(|last| last.role_arn.clone()),
-                cause,
-            }),
+            Err(cause) => {
+                let role = unit.assume_role.last().map(|last| last.role_arn.clone());
+                Err(self.error(unit, role, cause).await)
+            }
         }
     }
 
@@ -89,19 +99,20 @@ impl Sessions {
             return Ok(account.clone());
         };
         let mut roles = unit.assume_role.clone();
-        roles.push(AssumeRole {
-            role_arn: role_arn.clone(),
-            external_id: None,
-            session_name: None,
-            duration: None,
-        });
-        self.prove(unit, roles, &backend.owner)
-            .await
-            .map_err(|cause| CredentialsError {
-                unit: unit.id.clone(),
-                role: Some(role_arn.clone()),
-                cause,
-            })
+        roles.push(AssumeRole::new(role_arn.clone()));
+        match self.prove(unit, roles, &backend.owner).await {
+            Ok(account) => Ok(account),
+            Err(cause) => Err(self.error(unit, Some(role_arn.clone()), cause).await),
+        }
+    }
+
+    async fn error(&self, unit: &Unit, role: Option<RoleArn>, cause: AwsError) -> CredentialsError {
+        CredentialsError {
+            lacks_mfa: cause.is_denied() && self.lacks_mfa(unit).await,
+            unit: unit.id.clone(),
+            role,
+            cause,
+        }
     }
 
     async fn prove(
@@ -111,18 +122,18 @@ impl Sessions {
         expected: &AccountId,
     ) -> Result<VerifiedAccount, AwsError> {
         let region = region_of(unit);
-        let source = self.source(unit.credentials.profile.clone(), roles, &region);
+        let source = self.source(&unit.credentials, roles, &region);
         VerifiedAccount::prove(self.0.aws.clone(), source, expected.clone(), region).await
     }
 
     /// The source for a chain, with one for each beginning of it that is not there yet.
     fn source(
         &self,
-        profile: Option<String>,
+        spec: &CredentialsSpec,
         roles: Vec<AssumeRole>,
         region: &Region,
     ) -> Arc<dyn SessionSource> {
-        let Inner { aws, .. } = &*self.0;
+        let Inner { aws, login, .. } = &*self.0;
         // A panic elsewhere leaves the map as good as it was: entries are only ever added.
         let mut sources = self
             .0
@@ -130,16 +141,27 @@ impl Sessions {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let mut chain = Chain {
-            profile,
+            profile: spec.profile.clone(),
+            mfa: None,
             roles: Vec::new(),
         };
-        let mut last = sources
-            .entry(chain.clone())
-            .or_insert_with(|| {
-                let profile = chain.profile.as_deref();
-                Parent::Base(Arc::new(BaseSource::new(aws, profile, region.clone())))
-            })
-            .clone();
+        let base = sources.entry(chain.clone()).or_insert_with(|| {
+            let profile = chain.profile.as_deref();
+            Parent::Base(Arc::new(BaseSource::new(aws, profile, region.clone())))
+        });
+        let mut last = base.clone();
+        if let (Some(mfa), Parent::Base(base)) = (&spec.mfa, &last) {
+            let (mfa, base) = (mfa.clone(), base.clone());
+            chain.mfa = Some(mfa.clone());
+            last = sources
+                .entry(chain.clone())
+                .or_insert_with(|| {
+                    let region = region.clone();
+                    let source = MfaSource::new(aws, base, mfa, region, login.clone());
+                    Parent::Mfa(Arc::new(source))
+                })
+                .clone();
+        }
         for role in roles {
             chain.roles.push(role.clone());
             last = sources
@@ -149,12 +171,33 @@ impl Sessions {
                         .session_name
                         .as_deref()
                         .map_or_else(|| self.0.session_name.clone(), session_name::cleaned);
-                    let source = RoleSource::new(aws, last, role, name, region.clone());
+                    let environment = &login.environment;
+                    let source =
+                        RoleSource::new(aws, last, role, name, region.clone(), environment);
                     Parent::Role(Arc::new(source))
                 })
                 .clone();
         }
         last.into_source()
+    }
+
+    /// Whether the unit asks for MFA, and its base credentials are a session already, for which
+    /// nobody was asked.
+    async fn lacks_mfa(&self, unit: &Unit) -> bool {
+        let chain = Chain {
+            profile: unit.credentials.profile.clone(),
+            mfa: unit.credentials.mfa.clone(),
+            roles: Vec::new(),
+        };
+        let source = {
+            let sources = self.0.sources.lock();
+            let sources = sources.unwrap_or_else(PoisonError::into_inner);
+            sources.get(&chain).cloned()
+        };
+        match source {
+            Some(Parent::Mfa(mfa)) => mfa.is_passed_through().await,
+            _ => false,
+        }
     }
 }
 

@@ -3,9 +3,13 @@
 
 use std::sync::Arc;
 
+use secrecy::SecretString;
+
 use super::cached::Cached;
+use super::mfa::MfaSource;
 use crate::aws::{Aws, AwsError, Base, BoxFuture, Keys, Session, SessionSource};
-use crate::model::{AssumeRole, Region};
+use crate::env_vars::EnvSnapshot;
+use crate::model::{AssumeRole, Region, WebIdentity, describe_io};
 
 /// Base credentials.
 #[derive(Debug)]
@@ -51,6 +55,7 @@ pub(super) struct RoleSource {
     role: AssumeRole,
     session_name: String,
     region: Region,
+    environment: EnvSnapshot,
     session: Cached<Session>,
 }
 
@@ -58,6 +63,7 @@ pub(super) struct RoleSource {
 #[derive(Debug, Clone)]
 pub(super) enum Parent {
     Base(Arc<BaseSource>),
+    Mfa(Arc<MfaSource>),
     Role(Arc<RoleSource>),
 }
 
@@ -68,6 +74,7 @@ impl RoleSource {
         role: AssumeRole,
         session_name: String,
         region: Region,
+        environment: &EnvSnapshot,
     ) -> Self {
         Self {
             aws: aws.clone(),
@@ -75,22 +82,67 @@ impl RoleSource {
             role,
             session_name,
             region,
+            environment: environment.clone(),
             session: Cached::new(),
+        }
+    }
+
+    async fn assume(&self) -> Result<Session, AwsError> {
+        if let Some(identity) = &self.role.web_identity {
+            let token = token(identity, &self.environment)?;
+            return self
+                .aws
+                .assume_role_with_token(&token, &self.role, &self.session_name, &self.region)
+                .await;
+        }
+        let keys = match &self.parent {
+            Parent::Base(base) => base.keys().await?,
+            Parent::Mfa(mfa) => mfa.keys().await?,
+            Parent::Role(role) => role.session().await?.keys(),
+        };
+        let with = async |keys: &Keys| {
+            self.aws
+                .assume_role(keys, &self.role, &self.session_name, &self.region)
+                .await
+        };
+        match (with(&keys).await, &self.parent) {
+            // The session that was kept has been revoked, or its key was deleted.
+            (Err(error), Parent::Mfa(mfa)) if error.is_stale_session() => {
+                with(&mfa.renew(&keys).await?).await
+            }
+            (answer, _) => answer,
         }
     }
 }
 
 impl SessionSource for RoleSource {
     fn session(&self) -> BoxFuture<'_, Result<Session, AwsError>> {
-        Box::pin(self.session.get_or_fetch(async || {
-            let keys = match &self.parent {
-                Parent::Base(base) => base.keys().await?,
-                Parent::Role(role) => role.session().await?.keys(),
-            };
-            self.aws
-                .assume_role(&keys, &self.role, &self.session_name, &self.region)
-                .await
-        }))
+        Box::pin(self.session.get_or_fetch(async || self.assume().await))
+    }
+}
+
+/// The OIDC token as it is now: CI systems write a new one before the old one ends.
+fn token(identity: &WebIdentity, environment: &EnvSnapshot) -> Result<SecretString, AwsError> {
+    let (place, text) = match identity {
+        WebIdentity::File(file) => (
+            format!("the file `{}`", file.display()),
+            std::fs::read_to_string(file).map_err(|error| describe_io(&error)),
+        ),
+        WebIdentity::Variable(name) => (
+            format!("the variable `{name}`"),
+            environment
+                .get(name)
+                .map(|token| token.to_string_lossy().into_owned())
+                .ok_or_else(|| "it is not set".to_owned()),
+        ),
+    };
+    match text {
+        Ok(text) if !text.trim().is_empty() => Ok(SecretString::from(text.trim().to_owned())),
+        Ok(_) => Err(AwsError::NoToken {
+            place,
+            problem: "it is empty".to_owned(),
+        }),
+        Err(problem) => Err(AwsError::NoToken { place, problem }),
     }
 }
 
@@ -99,6 +151,7 @@ impl Parent {
     pub(super) fn into_source(self) -> Arc<dyn SessionSource> {
         match self {
             Self::Base(base) => base,
+            Self::Mfa(mfa) => mfa,
             Self::Role(role) => role,
         }
     }

@@ -7,7 +7,24 @@ use crate::model::{BucketSpec, CredentialsSpec, Encryption, LocalBackend};
 
 fn sessions() -> Sessions {
     let aws = Aws::new(&EnvSnapshot::default()).unwrap();
-    Sessions::new(aws, Some("acme"), "r1")
+    let (events, _) = crate::events::channel();
+    let login = Login {
+        cache: None,
+        code: Mutex::default(),
+        interactive: false,
+        signals: crate::process::Signals::manual(events.clone()).1,
+        events,
+        environment: EnvSnapshot::default(),
+        folder: "/r".into(),
+    };
+    Sessions::new(aws, Some("acme"), "r1", login)
+}
+
+fn profile(name: Option<&str>) -> CredentialsSpec {
+    CredentialsSpec {
+        profile: name.map(str::to_owned),
+        ..CredentialsSpec::default()
+    }
 }
 
 /// A unit with state in a local file and nothing of AWS.
@@ -52,12 +69,7 @@ fn s3(region: &str, role_arn: Option<&str>) -> Backend {
 }
 
 fn role(arn: &str) -> AssumeRole {
-    AssumeRole {
-        role_arn: arn.parse().unwrap(),
-        external_id: None,
-        session_name: None,
-        duration: None,
-    }
+    AssumeRole::new(arn.parse().unwrap())
 }
 
 #[tokio::test]
@@ -77,11 +89,11 @@ fn equal_chains_share_one_source_and_different_ones_share_their_beginning() {
     let dev = role("arn:aws:iam::222222222222:role/Deploy");
     let prod = role("arn:aws:iam::333333333333:role/Deploy");
 
-    let one = sessions.source(None, vec![hub.clone(), dev.clone()], &tokyo);
-    let same = sessions.source(None, vec![hub.clone(), dev.clone()], &paris);
+    let one = sessions.source(&profile(None), vec![hub.clone(), dev.clone()], &tokyo);
+    let same = sessions.source(&profile(None), vec![hub.clone(), dev.clone()], &paris);
     assert!(Arc::ptr_eq(&one, &same), "another region is no other role");
 
-    let _ = sessions.source(None, vec![hub.clone(), prod], &tokyo);
+    let _ = sessions.source(&profile(None), vec![hub.clone(), prod], &tokyo);
     let count = || sessions.0.sources.lock().unwrap().len();
     assert_eq!(count(), 4, "base, hub, and a role of each account");
 
@@ -89,12 +101,12 @@ fn equal_chains_share_one_source_and_different_ones_share_their_beginning() {
         external_id: Some("x".to_owned()),
         ..dev
     };
-    let other = sessions.source(None, vec![hub.clone(), with_id], &tokyo);
+    let other = sessions.source(&profile(None), vec![hub.clone(), with_id], &tokyo);
     assert!(
         !Arc::ptr_eq(&one, &other),
         "another external id is another call"
     );
-    let _ = sessions.source(Some("ci".to_owned()), vec![hub], &tokyo);
+    let _ = sessions.source(&profile(Some("ci")), vec![hub], &tokyo);
     assert_eq!(count(), 7, "another profile is another chain");
 }
 
@@ -108,6 +120,7 @@ fn only_a_unit_that_asks_for_nothing_may_go_without_credentials() {
     let with_profile = Unit {
         credentials: CredentialsSpec {
             profile: Some("ci".to_owned()),
+            ..CredentialsSpec::default()
         },
         ..unit()
     };

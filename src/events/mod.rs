@@ -4,6 +4,7 @@
 //! new output format is one more consumer. No sender ever waits for a consumer, and a consumer
 //! that is gone is no error: the work goes on.
 
+use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::{
@@ -116,6 +117,8 @@ pub enum Event {
     RunEnded,
     /// Somebody must decide.
     Ask(Ask),
+    /// Somebody must type a code.
+    AskCode(AskCode),
 }
 
 /// What was typed, as a shell takes it.
@@ -203,6 +206,15 @@ pub struct Ask {
     pub reply: oneshot::Sender<bool>,
 }
 
+/// A question whose answer is a code that is secret for a moment, and where it goes.
+#[derive(Debug)]
+pub struct AskCode {
+    /// What for.
+    pub question: String,
+    /// Where the answer goes. Dropped unanswered, or empty: there is none.
+    pub reply: oneshot::Sender<Option<SecretString>>,
+}
+
 /// What counts as yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expects {
@@ -254,6 +266,13 @@ impl Emitter {
             unit: unit.clone(),
             phase,
         });
+    }
+
+    /// Asks for a code, and waits for it; `None`: there is none.
+    pub async fn ask_code(&self, question: String) -> Option<SecretString> {
+        let (reply, answer) = oneshot::channel();
+        self.emit(Event::AskCode(AskCode { question, reply }));
+        answer.await.ok().flatten()
     }
 
     /// Asks, and waits for the answer. No answer is a no.

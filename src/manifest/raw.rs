@@ -305,7 +305,7 @@ pub(super) enum Encryption {
     AwsKms,
 }
 
-/// Where base credentials come from.
+/// Where base credentials come from, and how Terraform gets those that come of them.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[serde(default)]
@@ -314,6 +314,31 @@ pub(super) struct Credentials {
     /// Default: the AWS SDK's chain.
     #[schemars(extend("examples" = ["acme-admin"]))]
     pub(super) profile: Option<String>,
+    /// The MFA device that a code is asked for: with long-term keys, one code makes one session, and
+    /// that assumes the roles of all environments. The session is kept for the next run, in the
+    /// user's cache folder. With temporary base credentials (SSO, OIDC) no code is asked for.
+    /// Default: none.
+    #[schemars(extend("examples" = ["arn:aws:iam::111111111111:mfa/alice"]))]
+    pub(super) mfa_serial: Option<String>,
+    /// A program that prints a code, and its arguments. Default: `--mfa-code`, `$TFW_MFA_CODE`, or
+    /// somebody is asked.
+    #[schemars(extend("examples" = [["ykman", "oath", "accounts", "code", "-s", "aws"]]))]
+    pub(super) mfa_process: Option<Vec<String>>,
+    /// How long the session of `mfa_serial` lives, from `15m` to `36h`. Default: `8h`.
+    #[schemars(extend("examples" = ["12h"]))]
+    pub(super) session_duration: Option<String>,
+    /// How Terraform gets its credentials: `env`, in its environment, or `server`, from an endpoint
+    /// on this machine that renews them, so that a run may last longer than a session. Default:
+    /// `server` for `apply` and `destroy`, `env` for the rest.
+    pub(super) delivery: Option<Delivery>,
+}
+
+/// How Terraform gets its credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Delivery {
+    Env,
+    Server,
 }
 
 /// One role, or a chain of roles that are assumed one after the other.
@@ -344,4 +369,29 @@ pub(super) struct AssumeRole {
     /// How long the session lives, from `15m` to `12h`; in a chain AWS allows `1h`. Default: `1h`.
     #[schemars(extend("examples" = ["1h"]))]
     pub(super) duration: Option<String>,
+    /// Session tags, for policies and CloudTrail. Default: none.
+    #[schemars(extend("examples" = [{ "team": "platform" }]))]
+    pub(super) tags: BTreeMap<String, String>,
+    /// The keys of those tags that the roles after this one get, too. Default: none.
+    #[schemars(extend("examples" = [["team"]]))]
+    pub(super) transitive_tag_keys: Option<Vec<String>>,
+    /// Who is behind the session: it stays along a chain, and CloudTrail shows it. Default: none.
+    #[schemars(extend("examples" = ["alice"]))]
+    pub(super) source_identity: Option<String>,
+    /// A session policy: the session may do no more than it allows. Default: none.
+    #[schemars(extend("examples" = [{
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }]
+    }]))]
+    pub(super) policy: serde_json::Map<String, Value>,
+    /// ARNs of managed policies to the same end. Default: none.
+    #[schemars(extend("examples" = [["arn:aws:iam::aws:policy/ReadOnlyAccess"]]))]
+    pub(super) policy_arns: Option<Vec<String>>,
+    /// A file with an OIDC token that the role is assumed with, in place of base credentials; only
+    /// in the first role of a chain. Default: none.
+    #[schemars(extend("examples" = ["/var/run/secrets/token"]))]
+    pub(super) web_identity_token_file: Option<String>,
+    /// The same, by the name of the environment variable that holds the token, as CI systems give it.
+    #[schemars(extend("examples" = ["GITLAB_OIDC_TOKEN"]))]
+    pub(super) web_identity_token_env: Option<String>,
 }

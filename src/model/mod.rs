@@ -20,14 +20,14 @@ mod status;
 pub use backend::{Backend, LocalBackend, OtherBackend, S3Backend};
 pub use bucket::{Action, BucketCondition, BucketSpec, Difference, Encryption, Reason};
 pub use change::{AttributeChange, Changes, ResourceChange};
-pub use credentials::{AssumeRole, CredentialsSpec};
+pub use credentials::{AssumeRole, CredentialsSpec, Delivery, MfaSpec, WebIdentity};
 pub use digest::{hex, sha256};
 pub use io_error::describe_io;
 pub use lock::Lock;
 pub use migration::{MigratedWorkspace, Migration};
 pub use names::{
-    AccountId, BucketName, EnvironmentName, InvalidName, Principal, Region, RoleArn, StackName,
-    StateKey, UnitId, Workspace,
+    AccountId, BucketName, EnvironmentName, InvalidName, MfaSerial, Principal, Region, RoleArn,
+    StackName, StateKey, UnitId, Workspace,
 };
 pub use nearest::nearest;
 pub use outcome::{BackendAddress, Diagnostic, InitRun, Outcome, Severity, UnitResult};

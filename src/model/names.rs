@@ -98,6 +98,12 @@ checked_string!(
     RoleArn, "the ARN of an IAM role (`arn:aws:iam::123456789012:role/NAME`)", is_role_arn
 );
 checked_string!(
+    /// The serial number of an MFA device: the ARN of a virtual one, or what is printed on it.
+    MfaSerial,
+    "the serial number of an MFA device (`arn:aws:iam::123456789012:mfa/NAME`)",
+    is_mfa_serial
+);
+checked_string!(
     /// Somebody whom a policy lets in: an account, a role or a user, with `*` for any part of a
     /// name.
     Principal,
@@ -122,6 +128,14 @@ checked_string!(
     /// A Terraform workspace; `default` unless the manifest says otherwise.
     Workspace, "a workspace name (letters, digits, `_`, `-`, `.` and `~`)", is_workspace
 );
+
+impl MfaSerial {
+    /// The account of a virtual device; `None`: the serial number does not say.
+    pub fn account_id(&self) -> Option<AccountId> {
+        let account = self.0.strip_prefix("arn:")?.split(':').nth(3)?;
+        AccountId::new(account).ok()
+    }
+}
 
 impl Principal {
     /// The account that it belongs to.
@@ -160,6 +174,14 @@ fn is_role_arn(value: &str) -> bool {
     matches!(parts.as_slice(), ["arn", partition, "iam", "", account, resource]
         if partition.starts_with("aws") && is_account_id(account)
             && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty()))
+}
+
+fn is_mfa_serial(value: &str) -> bool {
+    // STS API reference, GetSessionToken: 9 to 256 of these.
+    (9..=256).contains(&value.len())
+        && value
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_+=/:,.@-".contains(c))
 }
 
 fn is_principal(value: &str) -> bool {

@@ -96,6 +96,7 @@ impl Lines {
             | Event::Provisional { .. }
             | Event::Waits { .. }
             | Event::Ask(_)
+            | Event::AskCode(_)
             | Event::RunEnded => String::new(),
         };
         text.lines().fold(String::new(), |mut text, line| {

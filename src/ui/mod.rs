@@ -22,8 +22,9 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use anstream::AutoStream;
+use tokio::sync::oneshot;
 
-use crate::events::{Ask, Event, Events, Phase, Typed};
+use crate::events::{Ask, AskCode, Event, Events, Phase, Typed};
 use crate::model::{Outcome, UnitId, UnitResult};
 
 pub use backends::backends;
@@ -155,6 +156,7 @@ impl Console {
         }
         let event = match event {
             Event::Ask(ask) => return self.ask(ask, rest, held).await,
+            Event::AskCode(ask) => return self.ask_code(ask, rest, held).await,
             event => event,
         };
         let text = self.lines.render(&event, self.width());
@@ -249,25 +251,49 @@ impl Console {
             .lines()
             .map(|line| style::wrap(line, width, 4))
             .collect();
-        let mut answer = prompt::ask(&mut self.out, &lines.join("\n"), &ask.expects);
-        let agreed = loop {
+        let answer = prompt::ask(&mut self.out, &lines.join("\n"), &ask.expects);
+        let told = "\ninterrupted: that is no agreement, and nothing new is started\n";
+        let agreed = self.wait_for(answer, told, rest, held).await;
+        self.live.show();
+        // A run that no longer waits for the answer has ended already.
+        let _ = ask.reply.send(agreed.unwrap_or(false));
+    }
+
+    async fn ask_code(&mut self, ask: AskCode, rest: &mut Events, held: &mut VecDeque<Event>) {
+        if self.interrupted {
+            return;
+        }
+        self.live.hide();
+        let answer = prompt::ask_code(&mut self.out, &ask.question);
+        let told = "\ninterrupted: nothing new is started\n";
+        let code = self.wait_for(answer, told, rest, held).await;
+        self.live.show();
+        let _ = ask.reply.send(code.flatten());
+    }
+
+    /// Waits for an answer, or for the run to be interrupted, which is said as `told`.
+    async fn wait_for<T>(
+        &mut self,
+        mut answer: oneshot::Receiver<T>,
+        told: &str,
+        rest: &mut Events,
+        held: &mut VecDeque<Event>,
+    ) -> Option<T> {
+        loop {
             tokio::select! {
-                answer = &mut answer => break answer.unwrap_or(false),
+                answer = &mut answer => return answer.ok(),
                 event = rest.recv() => match event {
                     Some(Event::Interrupted { .. }) => {
                         // While somebody is asked nothing runs: there is nothing to wait for.
-                        self.write("\ninterrupted: that is no agreement, and nothing new is started\n");
+                        self.write(told);
                         self.interrupted = true;
-                        break false;
+                        return None;
                     }
                     Some(event) => held.push_back(event),
-                    None => break false,
+                    None => return None,
                 },
             }
-        };
-        self.live.show();
-        // A run that no longer waits for the answer has ended already.
-        let _ = ask.reply.send(agreed);
+        }
     }
 
     /// What went wrong, and, unless it is to be `brief`, what the plans change, the table, and

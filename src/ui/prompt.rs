@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Write};
 use std::thread;
 
 use rustix::termios::{QueueSelector, tcflush};
+use secrecy::SecretString;
 use tokio::sync::oneshot;
 
 use crate::events::Expects;
@@ -30,6 +31,24 @@ pub(super) fn ask(
         let mut stderr = io::stderr();
         let agreed = steps.iter().all(|step| step.ask(&mut input, &mut stderr));
         let _ = reply.send(agreed);
+    });
+    answer
+}
+
+/// Prints an invitation and reads one line; an empty one is no answer.
+pub(super) fn ask_code(
+    out: &mut (impl Write + ?Sized),
+    question: &str,
+) -> oneshot::Receiver<Option<SecretString>> {
+    let (reply, answer) = oneshot::channel();
+    let _ = tcflush(io::stdin(), QueueSelector::IFlush);
+    let _ = write!(out, "{question}: ").and_then(|()| out.flush());
+    thread::spawn(move || {
+        let mut line = String::new();
+        let read = io::stdin().lock().read_line(&mut line);
+        let code = line.trim();
+        let code = (read.is_ok() && !code.is_empty()).then(|| SecretString::from(code.to_owned()));
+        let _ = reply.send(code);
     });
     answer
 }

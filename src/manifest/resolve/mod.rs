@@ -6,6 +6,7 @@
 mod backend;
 mod bucket;
 mod context;
+mod credentials;
 mod cycles;
 mod duration;
 mod encryption;

@@ -8,7 +8,7 @@ use crate::manifest::problem::{Collector, Problem};
 use crate::manifest::raw;
 use crate::manifest::source::Span;
 use crate::manifest::tree::Value;
-use crate::model::{AssumeRole, RoleArn};
+use crate::model::{AssumeRole, RoleArn, WebIdentity};
 
 /// AWS allows sessions from 15 minutes to 12 hours
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
@@ -146,12 +146,80 @@ impl<'a> Place<'_, 'a> {
                 )),
             },
         };
+        let source_identity = self.text(
+            problems,
+            "source_identity",
+            given(&raw.source_identity),
+            is_session_name,
+            "a source identity (2 to 64 letters, digits or `+=,.@-_`)",
+        );
+        let policy = (!raw.policy.is_empty())
+            .then(|| serde_json::Value::Object(raw.policy.clone()).to_string());
+        let transitive = raw.transitive_tag_keys.clone().unwrap_or_default();
+        let unknown = transitive.iter().find(|key| !raw.tags.contains_key(*key));
+        let transitive = match unknown {
+            Some(key) => Err(self.wrong(
+                problems,
+                "transitive_tag_keys",
+                Problem::error(format!("`{key}` is no tag of this role")).hint("add it to `tags`"),
+            )),
+            None => Ok(transitive),
+        };
+        let web_identity = self.web_identity(raw, problems);
         Ok(AssumeRole {
-            role_arn: role_arn?,
             external_id: external_id?,
             session_name: session_name?,
             duration: duration?,
+            tags: raw.tags.clone(),
+            transitive_tag_keys: transitive?,
+            source_identity: source_identity?,
+            policy,
+            policy_arns: raw.policy_arns.clone().unwrap_or_default(),
+            web_identity: web_identity?,
+            ..AssumeRole::new(role_arn?)
         })
+    }
+
+    /// A token stands in for base credentials, which only the first role is assumed with.
+    fn web_identity(
+        &self,
+        raw: &raw::AssumeRole,
+        problems: &mut Collector,
+    ) -> Result<Option<WebIdentity>, Reported> {
+        let given = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
+        let file = given(&raw.web_identity_token_file);
+        let variable = given(&raw.web_identity_token_env);
+        let (key, found) = match (file, variable) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => {
+                return Err(self.wrong(
+                    problems,
+                    "web_identity_token_env",
+                    Problem::error("the token comes from a file and from a variable")
+                        .hint("take one of the two out"),
+                ));
+            }
+            (Some(file), None) => ("web_identity_token_file", WebIdentity::File(file.into())),
+            (None, Some(name)) => ("web_identity_token_env", WebIdentity::Variable(name)),
+        };
+        if self.link.is_some_and(|index| index > 0) {
+            return Err(self.wrong(
+                problems,
+                key,
+                Problem::error("only the first role of a chain is assumed with a token"),
+            ));
+        }
+        if !raw.tags.is_empty() || raw.external_id.is_some() || raw.source_identity.is_some() {
+            return Err(self.wrong(
+                problems,
+                key,
+                Problem::error(
+                    "`tags`, `external_id` and `source_identity` have no effect with a token",
+                )
+                .detail("AWS takes them from the token itself"),
+            ));
+        }
+        Ok(Some(found))
     }
 
     fn text(

@@ -8,14 +8,16 @@ use std::time::Duration;
 use super::context::{Context, Reported};
 use super::files::{Files, Folder, similar};
 use super::references::InputEdge;
-use super::{EnvironmentDraft, UnitDraft, backend, duration, env_name, roles, slot, variables};
+use super::{
+    EnvironmentDraft, UnitDraft, backend, credentials, duration, env_name, roles, slot, variables,
+};
 use crate::manifest::expand::{ExpandError, Scope, Slot};
 use crate::manifest::layers::{self, Entries, Expander, Layer, Merged};
 use crate::manifest::problem::{Collector, Problem};
 use crate::manifest::source::Span;
 use crate::manifest::tree::{Node, Table, Value};
 use crate::manifest::{raw, schema};
-use crate::model::{CredentialsSpec, Region, Unit, UnitId};
+use crate::model::{Region, Unit, UnitId};
 use crate::root_module::normalize;
 
 /// Resolves units one after the other; what they share is read once.
@@ -81,6 +83,8 @@ impl<'a> Resolver<'a> {
         let folder = self.folder(environment, draft, scope, problems);
         let backend = backend::backend(&context, &settings, self.project, problems);
         let assume_role = roles::assume_role(&context, settings.assume_role.as_ref(), problems);
+        let credentials =
+            credentials::credentials(&context, settings.credentials.as_ref(), problems);
         let env = env(&context, &settings, problems);
         let lock_timeout = lock_timeout(&context, settings.lock_timeout.as_deref(), problems);
         let var_files = settings.var_files.as_deref().unwrap_or_default();
@@ -117,11 +121,7 @@ impl<'a> Resolver<'a> {
             depends_on,
             backend,
             bucket,
-            credentials: CredentialsSpec {
-                profile: settings
-                    .credentials
-                    .and_then(|credentials| credentials.profile),
-            },
+            credentials: credentials?,
             assume_role: assume_role?,
             var_files: var_files?,
             vars: settings.vars,

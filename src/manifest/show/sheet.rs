@@ -1,5 +1,6 @@
 //! The values of one unit, each with the place that set it.
 
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::relative;
@@ -8,7 +9,7 @@ use crate::manifest::layers::{Entries, Layer, Leaf, Merged, find};
 use crate::manifest::resolve::merged;
 use crate::manifest::source::Span;
 use crate::manifest::tree::{Entry, Table};
-use crate::model::{Backend, Dependencies, Encryption, Unit};
+use crate::model::{Backend, Dependencies, Encryption, Unit, WebIdentity};
 
 /// One resolved value.
 pub(super) struct Shown {
@@ -72,6 +73,16 @@ impl<'m> Sheet<'m> {
             .as_ref()
             .map(|profile| json!(profile));
         self.inherited("credentials.profile", &["credentials", "profile"], profile);
+        if let Some(mfa) = &unit.credentials.mfa {
+            self.setting("credentials.mfa_serial", Some(json!(mfa.serial)));
+            let process = (!mfa.process.is_empty()).then(|| json!(mfa.process));
+            self.setting("credentials.mfa_process", process);
+            let duration = json!(format!("{}s", mfa.session_duration.as_secs()));
+            self.setting("credentials.session_duration", Some(duration));
+        }
+        let delivery = unit.credentials.delivery;
+        let delivery = delivery.map(|delivery| json!(delivery.as_str()));
+        self.setting("credentials.delivery", delivery);
         self.roles();
         let files: Vec<String> = unit
             .var_files
@@ -215,6 +226,11 @@ impl<'m> Sheet<'m> {
             let duration = role
                 .duration
                 .map(|duration| json!(format!("{}s", duration.as_secs())));
+            let (file, variable) = match &role.web_identity {
+                Some(WebIdentity::File(file)) => (Some(json!(file)), None),
+                Some(WebIdentity::Variable(name)) => (None, Some(json!(name))),
+                None => (None, None),
+            };
             for (key, value) in [
                 ("role_arn", Some(json!(role.role_arn))),
                 ("external_id", role.external_id.as_ref().map(|id| json!(id))),
@@ -223,6 +239,16 @@ impl<'m> Sheet<'m> {
                     role.session_name.as_ref().map(|name| json!(name)),
                 ),
                 ("duration", duration),
+                ("tags", some(&role.tags)),
+                ("transitive_tag_keys", some(&role.transitive_tag_keys)),
+                (
+                    "source_identity",
+                    role.source_identity.as_ref().map(|who| json!(who)),
+                ),
+                ("policy", role.policy.as_ref().map(|policy| json!(policy))),
+                ("policy_arns", some(&role.policy_arns)),
+                ("web_identity_token_file", file),
+                ("web_identity_token_env", variable),
             ] {
                 if is_chain {
                     self.inherited(
@@ -324,6 +350,14 @@ impl<'m> Sheet<'m> {
         let (line, _) = self.manifest.source.position(key.start);
         Origin { table, line }
     }
+}
+
+/// A list or a table that is not empty.
+fn some(value: &impl Serialize) -> Option<Json> {
+    let value = json!(value);
+    let is_empty = value.as_array().is_some_and(Vec::is_empty)
+        || value.as_object().is_some_and(serde_json::Map::is_empty);
+    (!is_empty).then_some(value)
 }
 
 /// `""` unsets, so that what follows is the default.

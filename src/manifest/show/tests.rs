@@ -155,12 +155,22 @@ fn every_key_of_the_schema_takes_effect() {
         bucket.access_log_bucket = 'logs'
         bucket.tags = { t = 'v' }
         bucket.force_tls = true
-        credentials = { profile = 'p' }
+        credentials.profile = 'p'
+        credentials.mfa_serial = 'arn:aws:iam::111111111111:mfa/m'
+        credentials.mfa_process = ['code']
+        credentials.session_duration = '2h'
+        credentials.delivery = 'env'
         [environments.dev.stacks.x.assume_role]
         role_arn = 'arn:aws:iam::111111111111:role/R'
         external_id = 'id'
         session_name = 's-n'
         duration = '20m'
+        transitive_tag_keys = ['t']
+        source_identity = 'me'
+        policy = { Version = '2012-10-17' }
+        policy_arns = ['arn:aws:iam::aws:policy/ReadOnlyAccess']
+        [environments.dev.stacks.x.assume_role.tags]
+        t = 'v'
         [environments.dev.stacks.x.backend]
         type = 's3'
         bucket = 'abc'
@@ -183,7 +193,21 @@ fn every_key_of_the_schema_takes_effect() {
     for (name, value) in values {
         assert_ne!(value["from"], "default", "{name} was set");
     }
-    let shown: Vec<&str> = values.keys().map(String::as_str).collect();
+    let mut shown: Vec<&str> = values.keys().map(String::as_str).collect();
+    // A token comes from one of two places, and there are no tags beside it.
+    let tokens = ["web_identity_token_file", "web_identity_token_env"].map(|key| {
+        let manifest = repository.manifest(&format!(
+            "[environments.up]\n{account}\nbackend.type = 'local'\n\
+             assume_role = {{ role_arn = 'arn:aws:iam::111111111111:role/R', {key} = 'T' }}"
+        ));
+        let shown = manifest.show(&units(&["up"]));
+        assert_eq!(
+            shown["units"][0]["values"][format!("assume_role.{key}")]["value"],
+            "T"
+        );
+        format!("assume_role.{key}")
+    });
+    shown.extend(tokens.iter().map(String::as_str));
     let environments = "/properties/environments/patternProperties/^[A-Za-z0-9][A-Za-z0-9_-]*$";
     let stacks = "/properties/stacks/patternProperties/^[A-Za-z0-9][A-Za-z0-9_-]*$";
     let schema = schema();
