@@ -205,7 +205,14 @@ impl MfaSource {
         if let Some(error) = error
             && (self.login.interactive || !self.spec.process.is_empty())
         {
-            self.login.events.note(None, error.to_string());
+            let warning = Diagnostic::warning(error.to_string());
+            self.login.events.emit(Event::Diagnostic {
+                unit: None,
+                diagnostic: match error.hint() {
+                    Some(hint) => warning.with_hint(hint),
+                    None => warning,
+                },
+            });
         }
     }
 

@@ -35,6 +35,7 @@ mod harness;
 mod hostile;
 mod interactive;
 mod locks;
+mod mfa;
 mod migrate;
 mod migrate_block;
 mod migrate_refusals;

@@ -16,8 +16,12 @@ pub(super) type Happening = Arc<dyn Fn() + Send + Sync>;
 /// What happens to a request instead of being passed on.
 #[derive(Clone)]
 pub(super) enum Action {
-    /// An error of AWS's, with this status and code.
-    Refuse { status: u16, code: String },
+    /// An error of AWS's, with this status, code and message.
+    Refuse {
+        status: u16,
+        code: String,
+        message: String,
+    },
     /// The connection breaks.
     Disconnect,
     /// It arrives, and is passed on when the gate opens.
@@ -59,8 +63,16 @@ impl When<'_> {
 
     /// Answers with an error as AWS words it, `code` being for example `AccessDenied`.
     pub(crate) fn refuse(self, status: u16, code: &str) {
-        let code = code.to_owned();
-        self.then(Action::Refuse { status, code });
+        self.refuse_saying(status, code, "injected by the test");
+    }
+
+    /// The same with AWS's own words, where tfw reads them.
+    pub(crate) fn refuse_saying(self, status: u16, code: &str, message: &str) {
+        self.then(Action::Refuse {
+            status,
+            code: code.to_owned(),
+            message: message.to_owned(),
+        });
     }
 
     /// Breaks the connection without an answer.
@@ -138,20 +150,20 @@ impl Gate {
 }
 
 /// The body of an error: XML, which S3 and the query services (STS, EC2, IAM) share well enough.
-pub(super) fn error_body(code: &str) -> String {
+pub(super) fn error_body(code: &str, message: &str) -> String {
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>injected by the test</Message></Error><RequestId>test</RequestId></ErrorResponse>"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>test</RequestId></ErrorResponse>"
     )
 }
 
 /// The same in JSON, as KMS and others have it.
-pub(super) fn json_error_body(code: &str) -> String {
-    format!(r#"{{"__type":"{code}","message":"injected by the test"}}"#)
+pub(super) fn json_error_body(code: &str, message: &str) -> String {
+    format!(r#"{{"__type":"{code}","message":"{message}"}}"#)
 }
 
 /// The same in the shape of S3, whose errors have no envelope.
-pub(super) fn s3_error_body(code: &str) -> String {
+pub(super) fn s3_error_body(code: &str, message: &str) -> String {
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>injected by the test</Message><RequestId>test</RequestId></Error>"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message><RequestId>test</RequestId></Error>"
     )
 }

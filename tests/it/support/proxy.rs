@@ -210,13 +210,17 @@ async fn answer(
     let mut after = None;
     let mut truncate = false;
     match action {
-        Some(Action::Refuse { status, code }) => {
+        Some(Action::Refuse {
+            status,
+            code,
+            message,
+        }) => {
             let body = if s3 {
-                s3_error_body(&code)
+                s3_error_body(&code, &message)
             } else if speaks_json {
-                json_error_body(&code)
+                json_error_body(&code, &message)
             } else {
-                error_body(&code)
+                error_body(&code, &message)
             };
             let answer = hyper::Response::builder()
                 .status(status)
