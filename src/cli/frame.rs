@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime;
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::args::{ConsentArgs, GlobalArgs, SelectionArgs};
@@ -19,7 +20,7 @@ use crate::env_vars::EnvSnapshot;
 use crate::events::{self, Event, Events, Typed};
 use crate::journal::{Run, TfwFolder};
 use crate::manifest::SelectedUnit;
-use crate::model::{Diagnostic, Outcome, Project, UnitId, describe_io};
+use crate::model::{Delivery, Diagnostic, Outcome, Project, UnitId, describe_io};
 use crate::pipeline::Bundle;
 use crate::process::Signals;
 use crate::report::{Builder, Ending, ExitCode};
@@ -190,6 +191,12 @@ impl<'a> Frame<'a> {
                 terraform,
                 events: emitter,
                 signals,
+                // A plan is over before its session is; an apply need not be.
+                delivery: match self.command {
+                    "apply" | "destroy" => Delivery::Server,
+                    _ => Delivery::Env,
+                },
+                endpoint: OnceCell::new(),
                 consent,
                 fail_fast: self.fail_fast,
                 parallelism,

@@ -10,7 +10,7 @@ use crate::aws::{AwsError, Keys, Session};
 
 /// With less life left than this, a session is renewed before it is handed out: a plan that
 /// begins with it should end with it.
-pub(super) const LEAST_LIFE: Duration = Duration::from_mins(15);
+pub const LEAST_LIFE: Duration = Duration::from_mins(15);
 
 /// How long an answer counts as new. A failure is told again without asking again, so that fifty
 /// units with one role do not wait fifty times for an endpoint that is not there; and a source

@@ -7,6 +7,7 @@
 
 mod cache;
 mod cached;
+mod endpoint;
 mod error;
 mod mfa;
 mod session_name;
@@ -21,6 +22,8 @@ use crate::model::{
 };
 
 pub use cache::{CacheProblem, KeptSession, SessionCache};
+pub use cached::LEAST_LIFE;
+pub use endpoint::{Endpoint, Ticket};
 pub use error::CredentialsError;
 pub use mfa::{Login, is_code};
 

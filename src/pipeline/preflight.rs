@@ -3,8 +3,11 @@
 //! What can be refused before a run starts is refused here, and then no unit runs. What merely
 //! fails (no credentials, an endpoint that does not answer) takes only its own unit along.
 
+use jiff::Timestamp;
+
 use super::dependents;
-use crate::model::{Backend, Diagnostic, Outcome, Unit};
+use crate::credentials::LEAST_LIFE;
+use crate::model::{Backend, Delivery, Diagnostic, Outcome, Unit};
 use crate::root_module::RootModule;
 use crate::stage::Context;
 use crate::stage::SafeBackend;
@@ -192,10 +195,43 @@ async fn prove(desks: &mut [Desk<'_>], intent: Intent) {
     let records: Vec<&Record<'_>> = hopeful.iter().map(|&index| &desks[index].record).collect();
     let prepared = backend::prepare(&records, intent.absent()).await;
     for (index, result) in hopeful.into_iter().zip(prepared) {
+        let desk = &mut desks[index];
+        let result = match result {
+            Ok(backend) if intent.applies() => {
+                let lives = lives_long_enough(&desk.record, &backend).await;
+                lives.map(|()| backend)
+            }
+            other => other,
+        };
         match result {
-            Ok(backend) => desks[index].backend = Some(backend),
-            Err(failure) => desks[index].failure = Some(failure),
+            Ok(backend) => desk.backend = Some(backend),
+            Err(failure) => desk.failure = Some(failure),
         }
+    }
+}
+
+/// What ends in the middle of an apply loses the state: where nobody renews the credentials, they
+/// must live for a while yet. The endpoint renews them.
+async fn lives_long_enough(record: &Record<'_>, backend: &SafeBackend) -> Result<(), Failure> {
+    let (ctx, unit) = (record.ctx, record.unit);
+    if unit.credentials.delivery.unwrap_or(ctx.delivery) == Delivery::Server {
+        return Ok(());
+    }
+    let session = backend.account().session().await;
+    let session = session.map_err(|error| Failure::aws("getting credentials", &error))?;
+    let left = session.and_then(|session| session.remaining(Timestamp::now()));
+    match left.filter(|left| *left < LEAST_LIFE) {
+        None => Ok(()),
+        Some(left) => Err(Failure::refused(
+            Diagnostic::error(format!(
+                "the credentials of `{}` end in {} min, which may be before the apply does",
+                unit.id,
+                left.as_secs() / 60
+            ))
+            .with_hint(
+                "`credentials.delivery = \"server\"` renews them meanwhile; or sign in again",
+            ),
+        )),
     }
 }
 

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::sync::OnceCell;
 
-use crate::credentials::Sessions;
+use crate::credentials::{Endpoint, Sessions};
 use crate::env_vars::EnvSnapshot;
 use crate::events::Emitter;
 use crate::journal::{FolderLock, Run};
-use crate::model::{Diagnostic, Project, Unit};
+use crate::model::{Delivery, Diagnostic, Project, Unit};
 use crate::process::Signals;
 use crate::terraform::Terraform;
 
@@ -45,6 +46,10 @@ pub struct Context {
     pub signals: Signals,
     /// Credentials, one session for each distinct role.
     pub sessions: Sessions,
+    /// How Terraform gets its credentials where the manifest does not say.
+    pub delivery: Delivery,
+    /// Where it gets them while the run lasts, once something asks for that.
+    pub endpoint: OnceCell<Endpoint>,
     /// What has been agreed to, and whether somebody can be asked.
     pub consent: Consent,
     /// Start nothing new after the first unit that did not succeed.

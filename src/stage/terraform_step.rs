@@ -13,9 +13,12 @@ use super::Context;
 use super::failure::Failure;
 use super::record::Record;
 use crate::aws::VerifiedAccount;
+use crate::credentials::Endpoint;
 use crate::events::Event;
 use crate::journal::{FolderLock, JournalError, append_private};
-use crate::model::{Backend, Changes, Diagnostic, Region, Severity, Unit, UnitId, UnitResult};
+use crate::model::{
+    Backend, Changes, Delivery, Diagnostic, Region, Severity, Unit, UnitId, UnitResult, describe_io,
+};
 use crate::process::{self, Exit, Output, SpawnError, Spec, Status};
 use crate::terraform::{
     ChildSettings, Delivered, Fact, OutputReader, child_environment, diagnostics, encode_variable,
@@ -140,15 +143,7 @@ pub(crate) async fn environment(
     account: &VerifiedAccount,
     surroundings: Surroundings<'_>,
 ) -> Result<process::Variables, Failure> {
-    let session = account
-        .session()
-        .await
-        .map_err(|error| Failure::aws("getting credentials for Terraform", &error))?;
-    let delivered = session.map(|session| Delivered {
-        access_key_id: session.access_key_id,
-        secret_access_key: session.secret_access_key,
-        session_token: session.session_token,
-    });
+    let delivered = deliver(ctx, unit, account).await?;
     let empty_file = ctx.run.tfw().empty_file()?;
     Ok(child_environment(
         &ctx.inherited,
@@ -164,6 +159,45 @@ pub(crate) async fn environment(
             extra: &unit.env,
         },
     ))
+}
+
+/// The credentials of a child: in its environment, or from the endpoint.
+async fn deliver(
+    ctx: &Context,
+    unit: &Unit,
+    account: &VerifiedAccount,
+) -> Result<Option<Delivered>, Failure> {
+    // Also where the endpoint hands them out: what cannot be had is told now, and not by Terraform.
+    let session = account
+        .session()
+        .await
+        .map_err(|error| Failure::aws("getting credentials for Terraform", &error))?;
+    let Some(session) = session else {
+        return Ok(None);
+    };
+    let delivery = unit.credentials.delivery.unwrap_or(ctx.delivery);
+    Ok(Some(match delivery {
+        Delivery::Env => Delivered::Keys {
+            access_key_id: session.access_key_id,
+            secret_access_key: session.secret_access_key,
+            session_token: session.session_token,
+        },
+        Delivery::Server => {
+            let endpoint = ctx.endpoint.get_or_try_init(Endpoint::start).await;
+            let ticket = endpoint.and_then(|endpoint| endpoint.serve(&unit.id, account));
+            let ticket = ticket.map_err(|error| {
+                let reason = describe_io(&error);
+                Failure::failed(
+                    Diagnostic::error(format!("cannot serve credentials to Terraform: {reason}"))
+                        .with_hint("`credentials.delivery = \"env\"` does without"),
+                )
+            })?;
+            Delivered::Endpoint {
+                url: ticket.url,
+                token: ticket.token,
+            }
+        }
+    }))
 }
 
 /// Runs Terraform in a unit's root module to its end. A failed run is no error here: the caller

@@ -20,13 +20,23 @@ use crate::process::Variables;
 
 /// Credentials as a child gets them.
 #[derive(Debug, Clone)]
-pub struct Delivered {
-    /// Not secret: it stands in AWS's logs.
-    pub access_key_id: String,
-    /// Secret.
-    pub secret_access_key: SecretString,
-    /// Secret; temporary credentials have one.
-    pub session_token: Option<SecretString>,
+pub enum Delivered {
+    /// The keys themselves.
+    Keys {
+        /// Not secret: it stands in AWS's logs.
+        access_key_id: String,
+        /// Secret.
+        secret_access_key: SecretString,
+        /// Secret; temporary credentials have one.
+        session_token: Option<SecretString>,
+    },
+    /// Where they are to be had, as long as the run lasts.
+    Endpoint {
+        /// On this machine.
+        url: String,
+        /// Secret.
+        token: SecretString,
+    },
 }
 
 /// What a child is given besides what it inherits.
@@ -116,15 +126,23 @@ fn own_variables(settings: &ChildSettings) -> Variables {
             own.set(name, region);
         }
     }
-    if let Some(credentials) = settings.credentials {
-        own.set("AWS_ACCESS_KEY_ID", &credentials.access_key_id);
-        own.set(
-            "AWS_SECRET_ACCESS_KEY",
-            credentials.secret_access_key.expose_secret(),
-        );
-        if let Some(token) = &credentials.session_token {
-            own.set("AWS_SESSION_TOKEN", token.expose_secret());
+    match settings.credentials {
+        Some(Delivered::Keys {
+            access_key_id,
+            secret_access_key,
+            session_token,
+        }) => {
+            own.set("AWS_ACCESS_KEY_ID", access_key_id);
+            own.set("AWS_SECRET_ACCESS_KEY", secret_access_key.expose_secret());
+            if let Some(token) = session_token {
+                own.set("AWS_SESSION_TOKEN", token.expose_secret());
+            }
         }
+        Some(Delivered::Endpoint { url, token }) => {
+            own.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", url);
+            own.set("AWS_CONTAINER_AUTHORIZATION_TOKEN", token.expose_secret());
+        }
+        None => {}
     }
     if let Some(folder) = settings.data_dir {
         own.set(TF_DATA_DIR, folder);
@@ -173,7 +191,7 @@ mod tests {
     }
 
     fn delivered() -> Delivered {
-        Delivered {
+        Delivered::Keys {
             access_key_id: "ASIATFW".to_owned(),
             secret_access_key: SecretString::from("tfw-secret"),
             session_token: Some(SecretString::from("tfw-token")),

@@ -24,6 +24,7 @@ mod chaos;
 mod consent;
 mod cost;
 mod credentials;
+mod delivery;
 mod destroy;
 mod docs;
 mod drift;

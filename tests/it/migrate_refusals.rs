@@ -177,7 +177,7 @@ fn a_bucket_without_versions_is_not_written_to() {
         &test,
         ["migrate", "dev", "--yes"],
         4,
-        &["keeps no versions", "put-bucket-versioning"],
+        &["keeps no versions", "tfw backend ensure dev"],
     );
 }
 
