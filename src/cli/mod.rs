@@ -17,6 +17,7 @@ mod manual;
 mod migrate;
 mod output;
 mod plan;
+mod session;
 mod status;
 mod validate;
 
@@ -74,6 +75,7 @@ const REFERENCE: &str = "\
 Environment:
   TFW_MANIFEST         the manifest, where `--manifest` is not given
   TFW_TERRAFORM        the Terraform binary, where `--terraform` is not given
+  TFW_MFA_CODE         an MFA code, where `--mfa-code` is not given
   NO_COLOR             any value: no colours
   CI                   set by CI systems: nothing is redrawn, even on a terminal
   TF_PLUGIN_CACHE_DIR  a plugin cache to use in place of tfw's own
@@ -101,6 +103,8 @@ enum Command {
     Output(output::OutputArgs),
     Exec(exec::ExecArgs),
     #[command(subcommand)]
+    Session(session::SessionCommand),
+    #[command(subcommand)]
     Manifest(manifest::ManifestCommand),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -121,6 +125,7 @@ impl Command {
             Self::Validate(_) => "validate",
             Self::Output(_) => "output",
             Self::Exec(_) => "exec",
+            Self::Session(command) => command.name(),
             Self::Manifest(_) => "manifest",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
@@ -166,6 +171,7 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Validate(args) => validate::run(args, global, environment),
         Command::Output(args) => output::run(args, global, environment),
         Command::Exec(args) => exec::run(args, global, environment),
+        Command::Session(command) => session::run(&command, global, environment),
         Command::Manifest(command) => manifest::run(&command, global, environment),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, &Cli::command()),

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::cached::LEAST_LIFE;
 use crate::aws::Keys;
 use crate::env_vars::{EnvSnapshot, HOME, XDG_CACHE_HOME};
-use crate::model::{AccountId, MfaSpec, describe_io, sha256};
+use crate::model::{AccountId, KeptSession, MfaSpec, describe_io, sha256};
 
 /// How often a waiting process looks again.
 const POLL: Duration = Duration::from_millis(100);
@@ -45,21 +45,6 @@ pub(super) struct Identity<'a> {
     pub(super) session_seconds: u64,
     /// The STS that was asked.
     pub(super) endpoint: &'a str,
-}
-
-/// A session that is kept, as `tfw session list` tells of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct KeptSession {
-    /// What made it: `mfa`.
-    pub kind: &'static str,
-    /// The long-term access key that it was made with.
-    pub identity: String,
-    /// The account; `None`: the device's serial number does not say.
-    pub account_id: Option<AccountId>,
-    /// The device.
-    pub mfa_serial: String,
-    /// When it ends.
-    pub expires: Timestamp,
 }
 
 /// The file. Its secrets are written by [`SessionCache::write`] alone.

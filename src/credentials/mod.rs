@@ -21,7 +21,7 @@ use crate::model::{
     AccountId, AssumeRole, Backend, CredentialsSpec, MfaSpec, Region, RoleArn, S3Backend, Unit,
 };
 
-pub use cache::{CacheProblem, KeptSession, SessionCache};
+pub use cache::{CacheProblem, SessionCache};
 pub use cached::LEAST_LIFE;
 pub use endpoint::{Endpoint, Ticket};
 pub use error::CredentialsError;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{MfaSerial, RoleArn};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{AccountId, MfaSerial, RoleArn};
 
 /// Where the base credentials come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,4 +101,19 @@ impl AssumeRole {
             web_identity: None,
         }
     }
+}
+
+/// A session that is kept, as `tfw session list` tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptSession {
+    /// What made it: `mfa`.
+    pub kind: &'static str,
+    /// The long-term access key that it was made with.
+    pub identity: String,
+    /// The account; `None`: the device's serial number does not say.
+    pub account_id: Option<AccountId>,
+    /// The device.
+    pub mfa_serial: String,
+    /// When it ends.
+    pub expires: Timestamp,
 }

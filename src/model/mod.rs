@@ -20,7 +20,7 @@ mod status;
 pub use backend::{Backend, LocalBackend, OtherBackend, S3Backend};
 pub use bucket::{Action, BucketCondition, BucketSpec, Difference, Encryption, Reason};
 pub use change::{AttributeChange, Changes, ResourceChange};
-pub use credentials::{AssumeRole, CredentialsSpec, Delivery, MfaSpec, WebIdentity};
+pub use credentials::{AssumeRole, CredentialsSpec, Delivery, KeptSession, MfaSpec, WebIdentity};
 pub use digest::{hex, sha256};
 pub use io_error::describe_io;
 pub use lock::Lock;

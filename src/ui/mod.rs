@@ -14,6 +14,7 @@ mod problems;
 mod prompt;
 mod results;
 mod review;
+mod sessions;
 mod status;
 mod style;
 
@@ -29,6 +30,7 @@ use crate::model::{Outcome, UnitId, UnitResult};
 
 pub use backends::backends;
 pub use problems::diagnostic_lines;
+pub use sessions::sessions;
 pub use status::status;
 
 /// How often what is live is redrawn.

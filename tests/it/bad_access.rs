@@ -273,3 +273,41 @@ fn certificates_that_cannot_be_read_are_told_before_anybody_is_asked() {
         assert_eq!(test.proxy().requests().len(), 0);
     }
 }
+
+/// What STS says, in its own words, when a role is not to be had.
+#[test]
+fn whatever_sts_says_of_a_role_is_told_with_the_role_and_its_environment() {
+    let denied = "User: arn:aws:iam::1:user/a is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::2:role/test";
+    for (status, code, message, told) in [
+        // A role that does not exist, and a wrong external id, look the same.
+        (403, "AccessDenied", denied, "the trust policy of"),
+        (
+            403,
+            "ExpiredToken",
+            "The security token included in the request is expired",
+            "get new credentials",
+        ),
+        (
+            403,
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+            "check the keys",
+        ),
+        (
+            400,
+            "ValidationError",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+            "DurationSeconds",
+        ),
+    ] {
+        let test = dev();
+        test.proxy()
+            .when(|r| r.is_tfw("AssumeRole"))
+            .refuse_saying(status, code, message);
+        let failed = test.tfw(["plan", "dev"]).run().exits(1);
+        failed.says("no credentials for `dev`: cannot assume the role `arn:aws:iam::");
+        failed.says(message);
+        failed.says(told);
+        assert!(!test.bucket_exists("dev"));
+    }
+}

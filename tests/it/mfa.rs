@@ -450,3 +450,38 @@ web_identity_token_env = \"CI_TOKEN\"
     );
     assert_eq!(test.proxy().count_tfw("AssumeRole"), 0);
 }
+
+#[test]
+fn what_is_kept_is_listed_and_forgotten() {
+    let test = one("");
+    test.tfw(["session", "list"])
+        .run()
+        .succeeds()
+        .says("no session is kept");
+    test.tfw(["status", "dev", "--mfa-code", "111111"])
+        .run()
+        .succeeds();
+    let listed = test
+        .tfw(["session", "list", "--json"])
+        .run()
+        .succeeds()
+        .json();
+    assert_eq!(listed["schema"], 1);
+    let session = &listed["sessions"][0];
+    assert_eq!(session["kind"], "mfa");
+    assert_eq!(session["account_id"], "999999999999");
+    assert_eq!(session["mfa_serial"], "arn:aws:iam::999999999999:mfa/alice");
+    let end: jiff::Timestamp = session["expires"].as_str().unwrap().parse().unwrap();
+    assert!(end > jiff::Timestamp::now());
+    assert!(session["identity"].as_str().unwrap().starts_with("test-"));
+    test.tfw(["session", "list"])
+        .run()
+        .succeeds()
+        .says("arn:aws:iam::999999999999:mfa/alice by the key test-");
+    test.tfw(["session", "clear"])
+        .run()
+        .succeeds()
+        .says("forgot 1 session");
+    assert!(kept(&test).is_empty());
+    test.tfw(["status", "dev"]).run().exits(4);
+}
