@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 pub use edit::{BackendEdit, EditError, backend_edit};
 pub use error::ReadError;
-pub use files::normalize;
+pub use files::{normalize, relative};
 pub use tfvars::{automatic_tfvars, read_tfvars};
 
 use part::Part;
