@@ -139,7 +139,7 @@ fn told(bucket: &str, difference: &Difference) -> Check {
         Some(Reason::Foreign(why)) if *setting == Setting::KmsKey.name() => {
             let is = match actual {
                 Some(actual) => format!("the KMS key `{desired}` is {actual}: {why}"),
-                None => format!("the KMS key `{desired}` is not there: {why}"),
+                None => format!("the KMS key `{desired}` cannot be used: {why}"),
             };
             Check::problem(area, is).with_hint(
                 "name a key in `bucket.kms_key` that can be used, or have tfw create it by \

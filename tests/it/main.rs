@@ -22,6 +22,7 @@ mod cost;
 mod credentials;
 mod destroy;
 mod docs;
+mod doctor;
 mod drift;
 mod errored_state;
 mod exec;
