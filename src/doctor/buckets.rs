@@ -52,10 +52,9 @@ fn of_bucket(looked: &Looked<'_, '_>) -> Vec<Check> {
     let mut checks = Vec::new();
     if is_absent {
         let absent = format!("the state bucket `{bucket}` does not exist");
-        checks.push(
-            Check::problem(Area::Bucket, absent)
-                .with_hint(format!("`tfw init {UNITS}` creates it, after consent")),
-        );
+        checks.push(Check::problem(Area::Bucket, absent).with_hint(format!(
+            "`tfw backend ensure {UNITS}` creates it, after consent"
+        )));
     }
     if let Err(failure) = &looked.check {
         // A missing key is told below, as a difference.

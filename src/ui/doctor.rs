@@ -24,7 +24,7 @@ pub fn doctor(checks: &[Check], options: Options) -> String {
     } else {
         usize::MAX
     };
-    let text = render(checks, width);
+    let text = render(checks, width, options.quiet);
     if options.colour {
         text
     } else {
@@ -32,11 +32,11 @@ pub fn doctor(checks: &[Check], options: Options) -> String {
     }
 }
 
-fn render(checks: &[Check], width: usize) -> String {
+fn render(checks: &[Check], width: usize, quiet: bool) -> String {
     let mut lines: Vec<String> = Vec::new();
     for area in checks.chunk_by(|one, other| one.area == other.area) {
         let (well, amiss): (Vec<&Check>, Vec<&Check>) = area.iter().partition(|each| each.is_ok());
-        if !well.is_empty() {
+        if !well.is_empty() && !quiet {
             lines.push(line(CheckStatus::Ok, area[0].area, &summary(&well)));
         }
         for (index, check) in amiss.iter().enumerate() {
@@ -57,7 +57,8 @@ fn render(checks: &[Check], width: usize) -> String {
         let _ = writeln!(text, "{}", wrap(line, width, INDENT));
         text
     });
-    let _ = writeln!(text, "\n{BOLD}{}{BOLD:#}", total(checks));
+    let blank = if text.is_empty() { "" } else { "\n" };
+    let _ = writeln!(text, "{blank}{BOLD}{}{BOLD:#}", total(checks));
     text
 }
 
@@ -166,7 +167,7 @@ mod tests {
     }
 
     fn shown(checks: &[Check], width: usize) -> String {
-        anstream::adapter::strip_str(&render(checks, width)).to_string()
+        anstream::adapter::strip_str(&render(checks, width, false)).to_string()
     }
 
     fn set_up() -> Vec<Check> {
@@ -239,5 +240,17 @@ mod tests {
     fn nothing_wrong_is_said_too() {
         let text = shown(&[Check::ok(Area::Git, "not a git repository")], 80);
         assert_eq!(text, "ok       git: not a git repository\n\nall is well\n");
+    }
+
+    #[test]
+    fn a_quiet_screen_has_only_what_is_not_well() {
+        let quiet = |checks: &[Check]| {
+            let text = render(checks, usize::MAX, true);
+            anstream::adapter::strip_str(&text).to_string()
+        };
+        let text = quiet(&set_up());
+        assert!(text.starts_with("problem  credentials: lab: "), "{text}");
+        assert!(!text.contains("\nok "), "{text}");
+        assert_eq!(quiet(&set_up()[..2]), "all is well\n");
     }
 }

@@ -182,7 +182,7 @@ fn buckets_and_their_keys_are_held_against_the_manifest() {
             "lab",
             "problem",
             &format!("the state bucket `{}` does not exist", test.bucket("lab")),
-            "`tfw init lab` creates it, after consent",
+            "`tfw backend ensure lab` creates it, after consent",
         ]
     );
     let key = one(
