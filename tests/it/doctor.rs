@@ -482,7 +482,7 @@ fn what_git_tracks_and_should_not_is_told() {
 fn a_wrong_manifest_is_a_check_and_all_its_problems_are_told() {
     let test = TestEnvironment::new().environment_with(
         "dev",
-        "regoin = \"eu-west-1\"\nprotected = 1",
+        "colour = \"red\"\nprotected = 1",
         &fixtures::builtin(),
     );
     let run = test.tfw(["doctor", "--json"]).run().exits(2);
@@ -499,7 +499,7 @@ fn a_wrong_manifest_is_a_check_and_all_its_problems_are_told() {
     let run = test.tfw(["doctor"]).run().exits(2);
     said(
         &run,
-        &["problem  manifest: tfw.toml:", "`regoin`", "\n2 problems\n"],
+        &["problem  manifest: tfw.toml:", "`colour`", "\n2 problems\n"],
     );
     assert!(!test.path("environments/.tfw").exists());
 
