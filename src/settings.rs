@@ -9,9 +9,7 @@ use std::thread;
 
 use crate::env_vars::{EnvSnapshot, TFW_MANIFEST, TFW_TERRAFORM};
 use crate::manifest::{self, Manifest, NotFound, Problems, SelectionError, SelectionRequest};
-use crate::model::{
-    Backend, Diagnostic, EnvironmentName, Project, Unit, UnitId, describe_io, nearest,
-};
+use crate::model::{Diagnostic, EnvironmentName, Project, UnitId, describe_io, nearest};
 use crate::terraform::{Binary, BinaryError, Constraint, Unusable};
 
 /// What was typed that concerns every command.
@@ -151,8 +149,8 @@ impl Settings {
     ///
     /// # Errors
     /// There is none.
-    pub fn binary(&self) -> Result<Binary, SettingsError> {
-        Ok(Binary::find(&self.terraform, &self.project().root)?)
+    pub fn binary(&self) -> Result<Binary, BinaryError> {
+        Binary::find(&self.terraform, &self.project().root)
     }
 
     /// Units at once: the manifest's number, else the available cores, at least two.
@@ -220,9 +218,4 @@ impl Settings {
             })
             .collect()
     }
-}
-
-/// Whether any of these units locks its state by S3's native lock file.
-pub fn uses_native_lock<'u>(mut units: impl Iterator<Item = &'u Unit>) -> bool {
-    units.any(|unit| matches!(&unit.backend, Backend::S3(s3) if s3.use_lockfile))
 }

@@ -24,7 +24,7 @@ use crate::model::{Delivery, Diagnostic, Outcome, Project, UnitId, describe_io};
 use crate::pipeline::Bundle;
 use crate::process::Signals;
 use crate::report::{Builder, Ending, ExitCode};
-use crate::settings::{self, Settings};
+use crate::settings::{Settings, SettingsError};
 use crate::stage::{Consent, Context};
 use crate::terraform::{Terraform, removed_settings};
 use crate::ui::{self, Console};
@@ -77,6 +77,8 @@ pub(super) struct Done {
     pub(super) child: Option<u8>,
     /// Something beside the units went wrong, and has been told.
     pub(super) failed: bool,
+    /// Something beside the units is not as it should be: exit code 2.
+    pub(super) differs: bool,
 }
 
 impl<'a> Frame<'a> {
@@ -110,6 +112,15 @@ impl<'a> Frame<'a> {
     /// Does the work on the selected units, tells of it, and gives the exit code.
     pub(super) fn run(self, work: impl AsyncFnOnce(&Context) -> Done) -> Result<ExitCode, Error> {
         let settings = Settings::resolve(self.global.settings(), self.environment)?;
+        self.run_with(settings, work)
+    }
+
+    /// The same with settings that are resolved already.
+    pub(super) fn run_with(
+        self,
+        settings: Settings,
+        work: impl AsyncFnOnce(&Context) -> Done,
+    ) -> Result<ExitCode, Error> {
         let (selected, spared) = self.select(&settings)?;
         let consent = Consent {
             yes: self.consent.yes,
@@ -121,7 +132,7 @@ impl<'a> Frame<'a> {
         let binary = if self.without_terraform {
             None
         } else {
-            Some(settings.binary()?)
+            Some(settings.binary().map_err(SettingsError::from)?)
         };
         let parallelism = settings.parallelism();
         let project = settings.manifest.project;
@@ -142,9 +153,9 @@ impl<'a> Frame<'a> {
             })?;
             let terraform = match binary {
                 Some(binary) => {
-                    let native_lock = settings::uses_native_lock(
-                        selected.iter().map(|&index| &project.units[index]),
-                    );
+                    let native_lock = selected
+                        .iter()
+                        .any(|&index| project.units[index].backend.uses_native_lock());
                     let checked = Terraform::check(
                         binary,
                         project.terraform.version.as_deref(),
@@ -161,7 +172,7 @@ impl<'a> Frame<'a> {
                             code,
                             units: units.clone(),
                         },
-                        None => settings::SettingsError::from(error).into(),
+                        None => SettingsError::from(error).into(),
                     })?;
                     Some(checked)
                 }
@@ -264,6 +275,7 @@ impl<'a> Frame<'a> {
             detailed_exit_code: self.detailed_exit_code,
             child: done.child,
             failed: done.failed,
+            differs: done.differs,
             ..Ending::default()
         });
         console.end(self.yields_stdout);

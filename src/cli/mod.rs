@@ -6,6 +6,7 @@ mod backend;
 mod bundle;
 mod completions;
 mod destroy;
+mod doctor;
 mod drift;
 mod error;
 mod exec;
@@ -64,7 +65,7 @@ Examples:
 Exit codes:
   0              done; nothing failed
   1              a unit failed
-  2              differences were found (drift, --detailed-exitcode)
+  2              differences were found (drift, doctor, --detailed-exitcode)
   3              the command line, the manifest or the tools are wrong
   4              refused by a guard or for want of consent
   5              a state lock is held by someone else
@@ -99,6 +100,7 @@ enum Command {
     #[command(subcommand)]
     Backend(backend::BackendCommand),
     Status(status::StatusArgs),
+    Doctor(doctor::DoctorArgs),
     Validate(validate::ValidateArgs),
     Output(output::OutputArgs),
     Exec(exec::ExecArgs),
@@ -122,6 +124,7 @@ impl Command {
             Self::Migrate(_) => "migrate",
             Self::Backend(command) => command.name(),
             Self::Status(_) => "status",
+            Self::Doctor(_) => "doctor",
             Self::Validate(_) => "validate",
             Self::Output(_) => "output",
             Self::Exec(_) => "exec",
@@ -168,6 +171,7 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Migrate(args) => migrate::run(args, global, environment),
         Command::Backend(command) => backend::run(command, global, environment),
         Command::Status(args) => status::run(args, global, environment),
+        Command::Doctor(args) => doctor::run(args, global, environment),
         Command::Validate(args) => validate::run(args, global, environment),
         Command::Output(args) => output::run(args, global, environment),
         Command::Exec(args) => exec::run(args, global, environment),

@@ -83,6 +83,18 @@ impl TfwFolder {
             .join(format!("{}{ERRORED_STATE}", unit.file_stem()))
     }
 
+    /// The states of a unit that runs keep because Terraform could not save them, the oldest first.
+    pub fn errored_states(&self, unit: &UnitId) -> Vec<PathBuf> {
+        let runs = fs::read_dir(self.path.join("runs"));
+        let ids = runs.into_iter().flatten().filter_map(Result::ok);
+        let states =
+            ids.map(|entry| self.errored_state(&entry.file_name().to_string_lossy(), unit));
+        // Run ids sort by time.
+        let mut found: Vec<PathBuf> = states.filter(|state| state.exists()).collect();
+        found.sort_unstable();
+        found
+    }
+
     /// Where a run keeps its saved plans. They hold secrets, as every Terraform plan does.
     pub fn plans(&self, run_id: &str) -> PathBuf {
         self.path.join("plans").join(run_id)

@@ -91,6 +91,11 @@ impl Backend {
         backend
     }
 
+    /// Whether its state is locked by S3's native lock file.
+    pub fn uses_native_lock(&self) -> bool {
+        matches!(self, Self::S3(s3) if s3.use_lockfile)
+    }
+
     /// Where the state is, for people: `s3://acme-tfstate-dev/network/terraform.tfstate`.
     pub fn place(&self) -> String {
         match self {

@@ -6,6 +6,7 @@
 mod backend;
 mod bucket;
 mod change;
+mod check;
 mod credentials;
 mod digest;
 mod io_error;
@@ -20,6 +21,7 @@ mod status;
 pub use backend::{Backend, LocalBackend, OtherBackend, S3Backend};
 pub use bucket::{Action, BucketCondition, BucketSpec, Difference, Encryption, Reason};
 pub use change::{AttributeChange, Changes, ResourceChange};
+pub use check::{Area, Check, CheckStatus, UnitCheck};
 pub use credentials::{AssumeRole, CredentialsSpec, Delivery, KeptSession, MfaSpec, WebIdentity};
 pub use digest::{hex, sha256};
 pub use io_error::describe_io;

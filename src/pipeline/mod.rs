@@ -34,6 +34,7 @@ mod waves;
 
 pub use apply::{apply, destroy};
 pub use backend::{EnsureOptions, check as check_backends, ensure as ensure_backends};
+pub(crate) use backend::{Looked, Survey};
 pub use bundle::{Bundle, BundleError, Draft, apply_bundle, plan_bundle};
 pub use drift::drift;
 pub use exec::{Exec, NotExecutable, exec};

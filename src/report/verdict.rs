@@ -69,6 +69,8 @@ pub struct Ending {
     pub signal: Option<u8>,
     /// Whether differences are to be told by the exit code.
     pub detailed_exit_code: bool,
+    /// Something beside the units is not as it should be, and the exit code is to tell it.
+    pub differs: bool,
     /// The command could not begin: wrong command line, manifest or tools.
     pub usage: bool,
     /// What the child of `exec` ended with: its code is tfw's.
@@ -100,7 +102,9 @@ pub(super) fn judge(outcomes: &[&Outcome], ending: Ending) -> (RunResult, ExitCo
         (RunResult::Refused, ExitCode::Refused)
     } else if any(UnitResult::Locked) {
         (RunResult::Locked, ExitCode::Locked)
-    } else if ending.detailed_exit_code && outcomes.iter().any(|outcome| outcome.differs) {
+    } else if ending.differs
+        || ending.detailed_exit_code && outcomes.iter().any(|outcome| outcome.differs)
+    {
         (RunResult::Succeeded, ExitCode::Differences)
     } else {
         (RunResult::Succeeded, ExitCode::Done)
@@ -176,5 +180,12 @@ mod tests {
         assert_eq!(judge(&[&changed], Ending::default()).1, ExitCode::Done);
         let unchanged = outcome(UnitResult::Succeeded);
         assert_eq!(judge(&[&unchanged], detailed).1, ExitCode::Done);
+        let differs = Ending {
+            differs: true,
+            ..Ending::default()
+        };
+        assert_eq!(judge(&[&unchanged], differs).1, ExitCode::Differences);
+        let failed = outcome(UnitResult::Failed);
+        assert_eq!(judge(&[&failed], differs).1, ExitCode::Failed);
     }
 }

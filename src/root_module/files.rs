@@ -102,6 +102,21 @@ pub fn normalize(path: &Path) -> PathBuf {
     result
 }
 
+/// The way from one folder to a path, both absolute or both relative to the same; by name alone.
+pub fn relative(from: &Path, to: &Path) -> PathBuf {
+    let common = from
+        .components()
+        .zip(to.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let up = from
+        .components()
+        .skip(common)
+        .map(|_| Component::ParentDir.as_os_str());
+    let down = to.components().skip(common);
+    up.chain(down.map(Component::as_os_str)).collect()
+}
+
 /// The line of each byte offset of one text.
 pub(super) struct Lines(Vec<usize>);
 
@@ -151,5 +166,19 @@ mod tests {
             [lines.at(0), lines.at(1), lines.at(2), lines.at(5)],
             [1, 1, 2, 4]
         );
+    }
+
+    #[test]
+    fn a_way_goes_up_and_down() {
+        for (from, to, way) in [
+            ("/r/e", "/r/e/dev/main.tf", "dev/main.tf"),
+            ("/r/e", "/r/modules/vpc", "../modules/vpc"),
+            ("/r/e", "/r/e", ""),
+            ("environments", "tf-modules/a.tf", "../tf-modules/a.tf"),
+            ("", "a/b", "a/b"),
+        ] {
+            let found = relative(Path::new(from), Path::new(to));
+            assert_eq!(found, Path::new(way), "{from} to {to}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Reads a `*.tf` file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use hcl_edit::Span;
@@ -109,6 +110,7 @@ impl File<'_> {
                         kind: kind.to_owned(),
                         location: self.location(&block.ident),
                         arguments: arguments(&block.body),
+                        lines: self.lines_of(&block.body),
                     });
                 }
                 "cloud" => part.cloud = Some(self.location(&block.ident)),
@@ -121,6 +123,20 @@ impl File<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// The line of each attribute and block of a body.
+    fn lines_of(&self, body: &Body) -> BTreeMap<String, u32> {
+        let attributes = body.attributes().map(|attribute| {
+            (
+                attribute.key.to_string(),
+                self.location(&attribute.key).line,
+            )
+        });
+        let blocks = body
+            .blocks()
+            .map(|block| (block.ident.to_string(), self.location(&block.ident).line));
+        attributes.chain(blocks).collect()
     }
 
     fn variable(&self, block: &Block) -> VariablePart {

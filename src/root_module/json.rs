@@ -82,6 +82,10 @@ impl File<'_> {
                 kind: kind.clone(),
                 location: locate(self.path, self.text, "backend"),
                 arguments: backend.clone(),
+                lines: backend
+                    .keys()
+                    .map(|name| (name.clone(), locate(self.path, self.text, name).line))
+                    .collect(),
             });
         }
         if body.contains_key("cloud") {

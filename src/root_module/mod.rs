@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 pub use edit::{BackendEdit, EditError, backend_edit};
 pub use error::ReadError;
-pub use files::normalize;
+pub use files::{normalize, relative};
 pub use tfvars::{automatic_tfvars, read_tfvars};
 
 use part::Part;
@@ -47,6 +47,18 @@ pub struct BackendBlock {
     pub location: Location,
     /// What stands in it: plain values, and the text of any other expression.
     pub arguments: Map<String, Value>,
+    /// The line of each argument.
+    lines: BTreeMap<String, u32>,
+}
+
+impl BackendBlock {
+    /// Where an argument stands.
+    pub fn place_of(&self, argument: &str) -> Location {
+        Location {
+            line: *self.lines.get(argument).unwrap_or(&self.location.line),
+            ..self.location.clone()
+        }
+    }
 }
 
 /// A `variable` block.

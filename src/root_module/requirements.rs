@@ -46,6 +46,33 @@ impl RootModule {
         folders
     }
 
+    /// Local names of the providers that an init installs for this module and the local modules
+    /// below it; what comes with Terraform itself (`terraform_data`) is none of them.
+    pub fn installed_providers(&self) -> BTreeSet<String> {
+        let mut providers = BTreeSet::new();
+        self.walk(&mut |_, module| {
+            if let Ok(module) = module {
+                providers.extend(module.own_providers());
+            }
+        });
+        providers
+    }
+
+    /// Those of this module alone.
+    fn own_providers(&self) -> impl Iterator<Item = String> {
+        let required = self
+            .required_providers
+            .iter()
+            .filter(|(name, _)| !name.contains(' '))
+            .map(|(name, _)| name);
+        let is_built_in = |name: &&String| match self.required_providers.get(*name) {
+            Some(requirement) => requirement.contains("terraform.io/builtin/"),
+            None => *name == "terraform",
+        };
+        let names = required.chain(&self.used_providers);
+        names.filter(move |name| !is_built_in(name)).cloned()
+    }
+
     /// Visits this module and the local modules below it, each once. Modules are named by their
     /// path from this one, so that the text is the same wherever the repository lies.
     fn walk(&self, visit: &mut dyn FnMut(&Path, Result<&Self, &ReadError>)) {

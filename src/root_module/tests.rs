@@ -39,6 +39,11 @@ fn a_backend_block_is_read_with_its_place_and_its_arguments() {
     assert_eq!(backend.kind, "s3");
     assert_eq!(backend.location.line, 5);
     assert!(backend.location.file.ends_with("main.tf"));
+    let line = |argument| backend.place_of(argument).line;
+    assert_eq!(
+        (line("encrypt"), line("endpoints"), line("none")),
+        (7, 9, 5)
+    );
     assert_eq!(
         Value::Object(backend.arguments),
         json!({
@@ -220,6 +225,34 @@ fn requirements_are_the_same_in_both_syntaxes() {
     }"#;
     let module = read_in_folder(&[("main.tf.json", json), ("vpc/main.tf", VPC)]);
     assert_eq!(module.1, read_requirements(REQUIRING, VPC));
+}
+
+#[test]
+fn what_comes_with_terraform_is_no_provider_that_an_init_installs() {
+    let providers = |main: &str| {
+        let folder = folder(&[
+            ("main.tf", main),
+            ("vpc/main.tf", "resource \"aws_vpc\" \"this\" {}"),
+        ]);
+        let module = RootModule::read(folder.path()).expect("readable");
+        Vec::from_iter(module.installed_providers())
+    };
+    let built_in = r#"
+resource "terraform_data" "this" {}
+"#;
+    let required = r#"
+terraform {
+  required_providers {
+    helm = { source = "hashicorp/helm" }
+    tf   = { source = "terraform.io/builtin/terraform" }
+  }
+}
+module "vpc" {
+  source = "./vpc"
+}
+"#;
+    assert!(providers(built_in).is_empty());
+    assert_eq!(providers(required), ["aws", "helm"]);
 }
 
 #[test]

@@ -66,7 +66,13 @@ fn unreadable(ctx: &Context, unit: &Unit, error: &ReadError) -> Failure {
     Failure::failed(diagnostic.with_hint(format!("`tfw validate {}` may say more", unit.id)))
 }
 
-fn backend_block(ctx: &Context, unit: &Unit, module: &RootModule) -> Result<(), Failure> {
+/// Refuses a root module whose backend block is missing, of another type, or says otherwise than the
+/// manifest.
+pub(crate) fn backend_block(
+    ctx: &Context,
+    unit: &Unit,
+    module: &RootModule,
+) -> Result<(), Failure> {
     let kind = unit.backend.kind();
     let folder = ctx.shown(&unit.folder);
     if let Some(cloud) = &module.cloud {
@@ -169,7 +175,7 @@ pub(crate) fn local_state_file(folder: &Path) -> Option<PathBuf> {
 }
 
 /// What `.terraform` records against what the manifest says.
-fn recorded_location(ctx: &Context, unit: &Unit) -> Result<(), Failure> {
+pub(crate) fn recorded_location(ctx: &Context, unit: &Unit) -> Result<(), Failure> {
     let data_dir = ctx.data_dir(unit);
     let recorded = Recorded::read(&data_dir, &unit.folder).map_err(|error| {
         Failure::failed(Diagnostic::error(error.to_string()).with_hint(error.hint()))

@@ -12,6 +12,7 @@ pub(crate) mod consent;
 pub(crate) mod context;
 pub(crate) mod failure;
 pub(crate) mod fingerprint;
+pub(crate) mod git;
 pub(crate) mod guards;
 pub(crate) mod initialise;
 pub(crate) mod inputs;

@@ -25,6 +25,55 @@ const PLACE_AND_IDENTITY: [&str; 12] = [
     "sse_customer_key",
 ];
 
+/// An argument of Terraform's S3 backend that should no longer be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Obsolete {
+    /// Its name.
+    pub name: &'static str,
+    /// What to write in its place; `None`: it is a secret, and belongs nowhere.
+    pub instead: Option<&'static str>,
+}
+
+const IN_ASSUME_ROLE: &str = "`assume_role = { … }`";
+const IN_ENDPOINTS: &str = "`endpoints = { … }`";
+
+/// Deprecated since Terraform 1.6, which changed the S3 backend, or, the table, since 1.11, in which
+/// the lock file was stable (their upgrade notes); and the keys, which Terraform writes in plaintext
+/// into `.terraform` and into every saved plan.
+const OBSOLETE: [(&str, Option<&str>); 19] = [
+    ("dynamodb_table", Some("`use_lockfile = true`")),
+    ("dynamodb_endpoint", Some("`use_lockfile = true`")),
+    ("endpoint", Some(IN_ENDPOINTS)),
+    ("iam_endpoint", Some(IN_ENDPOINTS)),
+    ("sts_endpoint", Some(IN_ENDPOINTS)),
+    ("force_path_style", Some("`use_path_style`")),
+    (
+        "shared_credentials_file",
+        Some("`shared_credentials_files`"),
+    ),
+    ("role_arn", Some(IN_ASSUME_ROLE)),
+    ("session_name", Some(IN_ASSUME_ROLE)),
+    ("external_id", Some(IN_ASSUME_ROLE)),
+    ("assume_role_duration_seconds", Some(IN_ASSUME_ROLE)),
+    ("assume_role_policy", Some(IN_ASSUME_ROLE)),
+    ("assume_role_policy_arns", Some(IN_ASSUME_ROLE)),
+    ("assume_role_tags", Some(IN_ASSUME_ROLE)),
+    ("assume_role_transitive_tag_keys", Some(IN_ASSUME_ROLE)),
+    ("access_key", None),
+    ("secret_key", None),
+    ("token", None),
+    ("sse_customer_key", None),
+];
+
+/// The obsolete arguments, and the secrets, among those of an S3 backend, in the order of the table.
+pub fn obsolete_arguments(arguments: &Map<String, Value>) -> Vec<Obsolete> {
+    let is_set = |name: &str| arguments.get(name).and_then(shown).is_some();
+    let found = OBSOLETE.into_iter().filter(|(name, _)| is_set(name));
+    found
+        .map(|(name, instead)| Obsolete { name, instead })
+        .collect()
+}
+
 /// The arguments of a block that are not the manifest's: those that it says otherwise, and those
 /// that it does not say and that decide where the state is or as whom it is reached. `wanted` is
 /// [`super::backend_config::arguments`].
@@ -105,6 +154,24 @@ mod tests {
             "assume_role": { "role_arn": "arn:aws:iam::123456789012:role/x", "external_id": "y" },
         });
         assert_eq!(foreign(other, &s3()), ["bucket", "encrypt", "assume_role"]);
+    }
+
+    #[test]
+    fn obsolete_arguments_and_secrets_are_told_apart() {
+        let Value::Object(block) = json!({
+            "bucket": "b", "secret_key": "s", "dynamodb_table": "locks", "endpoint": null,
+        }) else {
+            panic!("a block is an object");
+        };
+        let found = obsolete_arguments(&block);
+        let found: Vec<_> = found.iter().map(|each| (each.name, each.instead)).collect();
+        assert_eq!(
+            found,
+            [
+                ("dynamodb_table", Some("`use_lockfile = true`")),
+                ("secret_key", None)
+            ]
+        );
     }
 
     #[test]

@@ -26,7 +26,7 @@ use semver::Version;
 use crate::env_vars::EnvSnapshot;
 use crate::process::Signals;
 
-pub use backend_block::foreign_arguments;
+pub use backend_block::{Obsolete, foreign_arguments, obsolete_arguments};
 pub use binary::{Binary, BinaryError, Flavour};
 pub use constraint::{Constraint, InvalidConstraint, VersionRefused};
 pub use environment::{

@@ -6,6 +6,7 @@
 //! output goes to stdout, or to stderr where stdout carries a document (`--json`).
 
 mod backends;
+mod doctor;
 mod lines;
 mod live;
 mod migration;
@@ -29,6 +30,7 @@ use crate::events::{Ask, AskCode, Event, Events, Phase, Typed};
 use crate::model::{Outcome, UnitId, UnitResult};
 
 pub use backends::backends;
+pub use doctor::doctor;
 pub use problems::diagnostic_lines;
 pub use sessions::sessions;
 pub use status::status;

@@ -1,7 +1,7 @@
 //! Who may use whom inside tfw: the directions of the design, read off the source.
 //!
-//! `cli → migrate, pipeline → stage, runner; state, bucket, credentials, terraform → aws, process →
-//! model, events, journal`; `ui` and `report` know events and model only. Rooms of one rank do not
+//! `cli → doctor, migrate, pipeline → stage, runner; state, bucket, credentials, terraform → aws,
+//! process → model, events, journal`; `ui` and `report` know events and model only. Rooms of one rank do not
 //! use each other, but for what stands here with its reason. `stage` is what `migrate` and
 //! `pipeline` have in common: the context of a run, the record of a unit, the proofs.
 
@@ -93,6 +93,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "env_vars",
         ],
     ),
+    // Looks at all of it, and at buckets as `pipeline` does.
+    (
+        "doctor",
+        &[
+            "pipeline",
+            "stage",
+            "bucket",
+            "terraform",
+            "root_module",
+            "model",
+            "journal",
+        ],
+    ),
     // Consumers of events.
     ("ui", &["events", "model"]),
     ("report", &["events", "model"]),
@@ -102,6 +115,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "settings",
+            "doctor",
             "migrate",
             "pipeline",
             "stage",

@@ -27,6 +27,7 @@ mod credentials;
 mod delivery;
 mod destroy;
 mod docs;
+mod doctor;
 mod drift;
 mod errored_state;
 mod exec;

@@ -16,42 +16,51 @@ use crate::stage::states;
 use crate::state::{S3State, StateError, StateStore};
 
 /// What was found, by the positions of the units.
-pub(super) struct Survey<'r, 'c> {
+pub(crate) struct Survey<'r, 'c> {
     pub(super) units: Vec<&'c Unit>,
-    pub(super) buckets: Vec<Looked<'r, 'c>>,
-    pub(super) ends: Vec<End>,
+    pub(crate) buckets: Vec<Looked<'r, 'c>>,
+    pub(crate) ends: Vec<End>,
 }
 
 /// What becomes of one unit.
 #[derive(Default)]
-pub(super) struct End {
-    pub(super) failure: Option<Failure>,
+pub(crate) struct End {
+    pub(crate) failure: Option<Failure>,
     /// Whether its bucket is not as the manifest says.
     pub(super) differs: bool,
     pub(super) warnings: Vec<Diagnostic>,
 }
 
 /// One bucket.
-pub(super) struct Looked<'r, 'c> {
-    pub(super) site: Site<'r, 'c>,
-    pub(super) users: Vec<usize>,
-    pub(super) opened: Opened,
+pub(crate) struct Looked<'r, 'c> {
+    pub(crate) site: Site<'r, 'c>,
+    pub(crate) users: Vec<usize>,
+    pub(crate) opened: Opened,
     /// Whether mending it would be refused.
-    pub(super) check: Result<(), Failure>,
-    pub(super) states: Vec<(usize, StateLook)>,
+    pub(crate) check: Result<(), Failure>,
+    pub(crate) states: Vec<(usize, StateLook)>,
 }
 
 /// The state of one unit, which is encrypted otherwise than the manifest says.
-pub(super) struct StateLook {
+pub(crate) struct StateLook {
     pub(super) state: S3State,
     pub(super) key_arn: Option<String>,
-    pub(super) difference: Difference,
+    pub(crate) difference: Difference,
 }
 
 impl<'r, 'c> Survey<'r, 'c> {
-    /// Looks at everything.
+    /// Gets the credentials of the units, and looks at everything.
     pub(super) async fn new(records: &'r [Record<'c>], options: &EnsureOptions) -> Self {
         let prepared = at_once(records.iter().map(|record| backend::verify(record))).await;
+        Self::of(records, &prepared, options).await
+    }
+
+    /// Looks at everything with credentials that are there already.
+    pub(crate) async fn of(
+        records: &'r [Record<'c>],
+        prepared: &[Result<SafeBackend, Failure>],
+        options: &EnsureOptions,
+    ) -> Self {
         let mut ends: Vec<End> = prepared
             .iter()
             .map(|safe| End {
@@ -60,7 +69,7 @@ impl<'r, 'c> Survey<'r, 'c> {
             })
             .collect();
         let references: Vec<&Record<'_>> = records.iter().collect();
-        let sites = site::sites(&references, &prepared);
+        let sites = site::sites(&references, prepared);
         let opened = at_once(sites.iter().map(|site| open(site, options))).await;
         let mut buckets = Vec::new();
         for (site, opened) in sites.into_iter().zip(opened) {
@@ -68,7 +77,7 @@ impl<'r, 'c> Survey<'r, 'c> {
                 Ok(opened) => {
                     let check = site.check(&opened);
                     let users = site.users.clone();
-                    let states = states_in(&site, &opened, records, &prepared, options).await;
+                    let states = states_in(&site, &opened, records, prepared, options).await;
                     buckets.push(Looked {
                         site,
                         users,

@@ -8,7 +8,7 @@ mod reencrypt;
 
 use std::collections::BTreeSet;
 
-use self::look::{Looked, Survey};
+pub(crate) use self::look::{Looked, Survey};
 use crate::bucket::Setting;
 use crate::events::Event;
 use crate::model::{BucketCondition, Diagnostic, Outcome, Unit};

@@ -8,12 +8,11 @@ use serde_json::{Map, Value};
 
 use super::digest::Salt;
 use super::record::{BackendRecord, Basis, ToolRecord};
-use super::relative;
 use super::tree::Tree;
 use crate::env_vars::TF_VAR_PREFIX;
 use crate::model::sha256;
 use crate::model::{Backend, Unit};
-use crate::root_module::{ReadError, RootModule, automatic_tfvars};
+use crate::root_module::{ReadError, RootModule, automatic_tfvars, relative};
 use crate::stage::Context;
 use crate::stage::failure::Failure;
 use crate::stage::guards;

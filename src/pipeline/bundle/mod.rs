@@ -24,7 +24,7 @@ mod write;
 
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::model::UnitId;
 use record::{BundleRecord, UnitRecord};
@@ -89,38 +89,4 @@ impl Bundle {
 /// The name of a unit's plan in the folder.
 fn plan_name(unit: &UnitId) -> String {
     format!("{}.tfplan", unit.file_stem())
-}
-
-/// The way from one folder to a path, both absolute or both relative to the same; by name alone.
-fn relative(from: &Path, to: &Path) -> PathBuf {
-    let common = from
-        .components()
-        .zip(to.components())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let up = from
-        .components()
-        .skip(common)
-        .map(|_| Component::ParentDir.as_os_str());
-    let down = to.components().skip(common);
-    up.chain(down.map(Component::as_os_str)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_way_goes_up_and_down() {
-        for (from, to, way) in [
-            ("/r/e", "/r/e/dev/main.tf", "dev/main.tf"),
-            ("/r/e", "/r/modules/vpc", "../modules/vpc"),
-            ("/r/e", "/r/e", ""),
-            ("environments", "tf-modules/a.tf", "../tf-modules/a.tf"),
-            ("", "a/b", "a/b"),
-        ] {
-            let found = relative(Path::new(from), Path::new(to));
-            assert_eq!(found, Path::new(way), "{from} to {to}");
-        }
-    }
 }

@@ -8,12 +8,10 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::relative;
-use crate::env_vars::{EnvSnapshot, GIT_CONFIG, GIT_OPTIONAL_LOCKS};
-use crate::process::{self, Captured, Output, SpawnError, Spec, Variables};
-use crate::root_module::normalize;
+use crate::root_module::{normalize, relative};
 use crate::stage::Context;
 use crate::stage::failure::Failure;
+use crate::stage::git::{NO_REPOSITORY, git};
 use crate::terraform::LOCK_FILE;
 
 /// The repository around the manifest.
@@ -42,7 +40,7 @@ impl Tree {
         let head = match git(ctx, ["rev-parse", "--show-prefix", "HEAD"], &[]).await? {
             Ok(output) => output,
             // Another "not a git repository" is one that git cannot find its way in.
-            Err(why) if why.contains("not a git repository (or any") => return Ok(Self::None),
+            Err(why) if why.contains(NO_REPOSITORY) => return Ok(Self::None),
             Err(why) => return Ok(Self::Unknown(why)),
         };
         let text = head.text().into_owned();
@@ -123,57 +121,6 @@ fn changed(status: &str) -> impl Iterator<Item = &str> {
     paths.filter(move |path| !path.is_empty() && !own(path))
 }
 
-/// Runs git in the manifest's folder. A refusal of git's is its first line.
-async fn git<const N: usize>(
-    ctx: &Context,
-    arguments: [&str; N],
-    more: &[OsString],
-) -> Result<Result<Captured, String>, Failure> {
-    // A repository's own settings could name a program to run (`core.fsmonitor`).
-    let options = ["-c", "core.fsmonitor=false"];
-    let spec = Spec {
-        program: PathBuf::from("git"),
-        args: options
-            .into_iter()
-            .chain(arguments)
-            .map(OsString::from)
-            .chain(more.iter().cloned())
-            .collect(),
-        env: environment(&ctx.inherited),
-        folder: ctx.project.root.clone(),
-        stdout: Output::Private,
-        stderr: Output::Private,
-    };
-    match process::run(spec, &ctx.signals, |_| {}).await {
-        Ok(exit) if exit.status.success() => Ok(Ok(exit.stdout)),
-        Ok(exit) => {
-            let said = exit.stderr.text();
-            let first = said.lines().find(|line| !line.trim().is_empty());
-            let first = first.unwrap_or("it said nothing").trim();
-            let first = first.strip_prefix("fatal: ").unwrap_or(first);
-            Ok(Err(format!("git says: {first}")))
-        }
-        Err(SpawnError::Stopping { .. }) => Err(Failure::not_started()),
-        Err(error) => Ok(Err(error.to_string())),
-    }
-}
-
-/// What git needs to start, and what it is configured with. Not what leads it to another
-/// repository (`GIT_DIR`, which a hook has set), and no credentials.
-fn environment(inherited: &EnvSnapshot) -> Variables {
-    let kept = ["PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR"];
-    let mut variables: Variables = inherited
-        .iter()
-        .filter(|(name, _)| {
-            kept.iter().any(|kept| name == kept) || name.to_string_lossy().starts_with(GIT_CONFIG)
-        })
-        .collect();
-    // "not a git repository" is read.
-    variables.set("LC_ALL", "C");
-    variables.set(GIT_OPTIONAL_LOCKS, "0");
-    variables
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,22 +132,5 @@ mod tests {
         let paths: Vec<&str> = changed(status).collect();
         assert_eq!(paths, ["dev/main.tf", "dev/new file.tpl", "old.tf"]);
         assert_eq!(changed("").count(), 0);
-    }
-
-    #[test]
-    fn nothing_leads_git_to_another_repository() {
-        let inherited = EnvSnapshot::from_iter([
-            ("PATH", "/usr/bin"),
-            ("GIT_DIR", "/elsewhere/.git"),
-            ("GIT_WORK_TREE", "/elsewhere"),
-            ("GIT_CONFIG_COUNT", "1"),
-            ("AWS_SECRET_ACCESS_KEY", "s3cret"),
-        ]);
-        let variables = environment(&inherited);
-        let names: Vec<_> = variables.iter().map(|(name, _)| name).collect();
-        assert_eq!(
-            names,
-            ["GIT_CONFIG_COUNT", "GIT_OPTIONAL_LOCKS", "LC_ALL", "PATH"]
-        );
     }
 }
