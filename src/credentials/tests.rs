@@ -17,6 +17,8 @@ fn unit() -> Unit {
         folder: "/r/dev".into(),
         shares_folder: false,
         account_id: None,
+        provider_assumes_role: false,
+        extra_account_ids: Vec::new(),
         region: None,
         protected: false,
         tags: Vec::new(),
@@ -45,7 +47,9 @@ fn s3(region: &str, role_arn: Option<&str>) -> Backend {
         use_lockfile: true,
         kms_key_id: None,
         role_arn: role_arn.map(|arn| arn.parse().unwrap()),
+        own_role: None,
         owner: "111111111111".parse().unwrap(),
+        caller: "111111111111".parse().unwrap(),
         use_path_style: false,
         options: serde_json::Map::new(),
     }))

@@ -15,7 +15,7 @@ use crate::manifest::problem::{Collector, Problem};
 use crate::manifest::source::Span;
 use crate::manifest::tree::{Node, Table, Value};
 use crate::manifest::{raw, schema};
-use crate::model::{CredentialsSpec, Region, Unit, UnitId};
+use crate::model::{AccountId, CredentialsSpec, Region, Unit, UnitId};
 use crate::root_module::normalize;
 
 /// Resolves units one after the other; what they share is read once.
@@ -80,6 +80,7 @@ impl<'a> Resolver<'a> {
 
         let folder = self.folder(environment, draft, scope, problems);
         let backend = backend::backend(&context, &settings, self.project, problems);
+        let extra_account_ids = extra_accounts(&context, &settings, problems);
         let assume_role = roles::assume_role(&context, settings.assume_role.as_ref(), problems);
         let env = env(&context, &settings, problems);
         let lock_timeout = lock_timeout(&context, settings.lock_timeout.as_deref(), problems);
@@ -105,12 +106,19 @@ impl<'a> Resolver<'a> {
         if !context.invalid.is_empty() {
             return Err(Reported);
         }
-        let (backend, bucket) = backend?;
+        let (mut backend, bucket) = backend?;
+        let assume_role = assume_role?;
+        let provider_assumes_role = settings.provider_assumes_role.unwrap_or(false);
+        if provider_assumes_role {
+            backend::leave_role_to_terraform(&mut backend, assume_role.last());
+        }
         Ok(Unit {
             id: draft.id.clone(),
             folder: folder?,
             shares_folder: false,
             account_id: context.account?,
+            provider_assumes_role,
+            extra_account_ids: extra_account_ids?,
             region: context.region?,
             protected: environment.keys.protected.unwrap_or(false),
             tags: environment.keys.tags.clone().unwrap_or_default(),
@@ -122,7 +130,7 @@ impl<'a> Resolver<'a> {
                     .credentials
                     .and_then(|credentials| credentials.profile),
             },
-            assume_role: assume_role?,
+            assume_role,
             var_files: var_files?,
             vars: settings.vars,
             inputs: inputs
@@ -301,6 +309,22 @@ fn env(
         }
     }
     result.map(|()| settings.env.clone())
+}
+
+fn extra_accounts(
+    context: &Context<'_>,
+    settings: &raw::Settings,
+    problems: &mut Collector,
+) -> Result<Vec<AccountId>, Reported> {
+    let given = settings.extra_account_ids.as_deref().unwrap_or_default();
+    let parsed = given.iter().map(|account| {
+        account.parse().map_err(|_| {
+            context.wrong(problems, "extra_account_ids", || {
+                Problem::error(format!("`{account}` is not {}", AccountId::EXPECTED))
+            })
+        })
+    });
+    parsed.collect()
 }
 
 fn lock_timeout(
