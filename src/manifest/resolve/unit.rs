@@ -110,6 +110,7 @@ impl<'a> Resolver<'a> {
         let assume_role = assume_role?;
         let provider_assumes_role = settings.provider_assumes_role.unwrap_or(false);
         if provider_assumes_role {
+            context.required_account(problems, "its provider assumes a role")?;
             backend::leave_role_to_terraform(&mut backend, assume_role.last());
         }
         Ok(Unit {
