@@ -167,7 +167,10 @@ impl File<'_> {
         for inner in block.body.blocks() {
             provider.is_proxy = false;
             let location = self.location(&inner.ident);
-            let label = inner.labels.first().map(|label| label.as_str());
+            let label = inner
+                .labels
+                .first()
+                .map(hcl_edit::structure::BlockLabel::as_str);
             match (inner.ident.as_str(), label) {
                 ("dynamic", Some(kind)) if ROLES.contains(&kind) => {
                     provider.roles(kind).push(ProviderRole {

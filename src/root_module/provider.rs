@@ -130,11 +130,10 @@ impl Argument {
     /// Whether it is as if it were not there: `null`, `""` or `[]`.
     pub fn is_nothing(&self) -> bool {
         match &self.literal {
-            None => false,
             Some(Value::Null) => true,
             Some(Value::String(text)) => text.is_empty(),
             Some(Value::Array(items)) => items.is_empty(),
-            Some(_) => false,
+            Some(_) | None => false,
         }
     }
 }
@@ -187,15 +186,14 @@ mod tests {
             }
             for (kind, roles) in [("role", &block.assume_role), ("web", &block.web_identity)] {
                 for role in roles {
-                    match &role.arguments {
-                        Some(arguments) => arguments
-                            .iter()
-                            .for_each(|(name, argument)| tell(&format!("{kind}.{name}"), argument)),
-                        None => {
-                            let location = role.location.clone();
-                            let literal = None;
-                            tell(kind, &Argument { location, literal });
-                        }
+                    let Some(arguments) = &role.arguments else {
+                        let location = role.location.clone();
+                        let literal = None;
+                        tell(kind, &Argument { location, literal });
+                        continue;
+                    };
+                    for (name, argument) in arguments {
+                        tell(&format!("{kind}.{name}"), argument);
                     }
                 }
             }

@@ -27,7 +27,7 @@ pub(super) struct Identity<'p> {
     /// The same, and roles, where they are not literal.
     pub(super) unknown: Vec<Named<'p>>,
     /// A role by a token of somebody else's, which is no matter of the credentials that it gets.
-    pub(super) web_identity: Option<Named<'p>>,
+    pub(super) by_token: Option<Named<'p>>,
     /// The roles that it assumes, the last of which it works as; none where one is not literal.
     pub(super) roles: Vec<Role<'p>>,
 }
@@ -81,7 +81,7 @@ impl<'p> Identity<'p> {
                         block,
                     });
                     if name == WEB_IDENTITY {
-                        identity.web_identity = Some((name, &block.location));
+                        identity.by_token = Some((name, &block.location));
                     }
                 }
             }
@@ -105,7 +105,7 @@ impl<'p> Identity<'p> {
 
     /// Its roles as tfw assumes them; `None`: there are none, or only Terraform can.
     pub(super) fn chain(&self, unit: &Unit) -> Option<Vec<AssumeRole>> {
-        if self.roles.is_empty() || self.web_identity.is_some() {
+        if self.roles.is_empty() || self.by_token.is_some() {
             return None;
         }
         self.roles.iter().map(|role| role.assumed(unit)).collect()

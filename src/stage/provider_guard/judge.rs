@@ -84,7 +84,7 @@ impl<'u> Judge<'u> {
                 .with_hint("take it out: `credentials` and `assume_role` in the manifest say whose credentials Terraform gets"),
             );
         }
-        if identity.web_identity.is_some() {
+        if identity.by_token.is_some() {
             // Refused already, with what brings it along.
         } else if let Some(last) = identity.roles.last() {
             if last.account().as_ref() != Some(self.account) {
@@ -249,7 +249,7 @@ impl<'u> Judge<'u> {
                     Text::Absent => {}
                     Text::Literal(text) => lines.push(format!("{name} = {}", quoted(text))),
                     Text::Unknown => {
-                        lines.push(format!("{name} = \"…\" # as in the provider block"))
+                        lines.push(format!("{name} = \"…\" # as in the provider block"));
                     }
                 }
             }
@@ -343,7 +343,7 @@ fn own_credentials<'p>(identity: &Identity<'p>) -> Option<(String, &'p Location)
         .credentials
         .iter()
         .copied()
-        .chain(identity.web_identity)
+        .chain(identity.by_token)
         .collect();
     let &(_, location) = all.iter().min_by_key(|(_, location)| location.line)?;
     let names: Vec<String> = all.iter().map(|(name, _)| format!("`{name}`")).collect();
