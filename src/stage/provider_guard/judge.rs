@@ -313,7 +313,7 @@ impl<'u> Judge<'u> {
     /// How a provider is kept to the accounts of the manifest.
     fn bound(&self, refusal: Diagnostic) -> Diagnostic {
         refusal.with_hint(format!(
-            "`allowed_account_ids = {}` in the block makes the provider check it; other accounts belong into `extra_account_ids` in the manifest, too",
+            "`allowed_account_ids = {}` in the block makes the provider check it; other accounts stand in `extra_account_ids` of the manifest, too",
             self.list()
         ))
     }

@@ -199,7 +199,7 @@ fn a_provider_that_is_said_to_assume_a_role_must_assume_one_of_the_account() {
     let aliased = assuming(DEPLOY) + &alias("");
     insta::assert_snapshot!(of_root(&by_itself(), &aliased), @r#"
     refused dev/main.tf:6 the provider `aws.peer` assumes no role, and with `provider_assumes_role` it would work with the base credentials
-    hint: `allowed_account_ids = ["111111111111", "999999999999"]` in the block makes the provider check it; other accounts belong into `extra_account_ids` in the manifest, too
+    hint: `allowed_account_ids = ["111111111111", "999999999999"]` in the block makes the provider check it; other accounts stand in `extra_account_ids` of the manifest, too
     hint: or write the same `assume_role` into it as into the default provider
     "#);
 }
@@ -224,7 +224,7 @@ fn other_providers_may_work_in_the_accounts_of_the_manifest() {
     let profile = "  profile = \"peer\"";
     insta::assert_snapshot!(of_root(&unit("dev"), &alias(profile)), @r#"
     refused dev/main.tf:3 the provider `aws.peer` sets `profile`, and nothing tells in which account it works
-    hint: `allowed_account_ids = ["111111111111", "999999999999"]` in the block makes the provider check it; other accounts belong into `extra_account_ids` in the manifest, too
+    hint: `allowed_account_ids = ["111111111111", "999999999999"]` in the block makes the provider check it; other accounts stand in `extra_account_ids` of the manifest, too
     "#);
     for (accounts, is_bound) in [
         ("\"999999999999\"", true),
