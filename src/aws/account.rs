@@ -20,7 +20,10 @@ pub struct VerifiedAccount(Option<Proven>);
 struct Proven {
     aws: Aws,
     source: Arc<dyn SessionSource>,
-    expected: AccountId,
+    /// The account of the source's sessions.
+    guarded: AccountId,
+    /// Where the work is done: the same, unless the provider assumes a role.
+    account: AccountId,
     arn: String,
     region: Region,
 }
@@ -40,7 +43,31 @@ impl VerifiedAccount {
         Ok(Self(Some(Proven {
             aws,
             source,
-            expected,
+            guarded: expected.clone(),
+            account: expected,
+            arn: session.arn,
+            region,
+        })))
+    }
+
+    /// Proves the account of the `role` that a provider assumes by itself. What is handed out are
+    /// the credentials that it does so with, and they stay in the account that they are of now.
+    ///
+    /// # Errors
+    /// [`AwsError::AccountMismatch`], or there is no session of one of the two.
+    pub async fn prove_for_provider(
+        aws: Aws,
+        role: &dyn SessionSource,
+        handed_out: Arc<dyn SessionSource>,
+        expected: AccountId,
+        region: Region,
+    ) -> Result<Self, AwsError> {
+        let session = guarded(role.session().await?, &expected)?;
+        Ok(Self(Some(Proven {
+            aws,
+            guarded: handed_out.session().await?.account_id,
+            source: handed_out,
+            account: expected,
             arn: session.arn,
             region,
         })))
@@ -56,9 +83,9 @@ impl VerifiedAccount {
         self.0.is_some()
     }
 
-    /// The account; `None`: no credentials.
+    /// The account in which the work is done; `None`: no credentials.
     pub fn account_id(&self) -> Option<&AccountId> {
-        self.0.as_ref().map(|proven| &proven.expected)
+        self.0.as_ref().map(|proven| &proven.account)
     }
 
     /// Who AWS says that the credentials are; `None`: no credentials.
@@ -105,7 +132,7 @@ impl VerifiedAccount {
 
 impl Proven {
     async fn session(&self) -> Result<Session, AwsError> {
-        guarded(self.source.session().await?, &self.expected)
+        guarded(self.source.session().await?, &self.guarded)
     }
 }
 
@@ -186,6 +213,34 @@ mod tests {
             .unwrap();
         assert!(account.session().await.unwrap().is_some());
         assert!(account.session().await.unwrap_err().is_refusal());
+    }
+
+    #[tokio::test]
+    async fn the_role_of_a_provider_is_proven_and_what_it_is_assumed_with_handed_out() {
+        let scripted = |accounts: &[&str]| {
+            let sessions = accounts
+                .iter()
+                .map(|account| Session::for_tests(account, None));
+            Scripted(Mutex::new(sessions.collect()))
+        };
+        let prove = async |role: &str, handed_out: &[&str]| {
+            VerifiedAccount::prove_for_provider(
+                Aws::new(&EnvSnapshot::default()).unwrap(),
+                &scripted(&[role]),
+                Arc::new(scripted(handed_out)),
+                "111111111111".parse().unwrap(),
+                "eu-central-1".parse().unwrap(),
+            )
+            .await
+        };
+        let account = prove("111111111111", &["999999999999"; 3]).await.unwrap();
+        assert_eq!(account.account_id().unwrap().as_str(), "111111111111");
+        let session = account.session().await.unwrap().unwrap();
+        assert_eq!(session.account_id.as_str(), "999999999999");
+
+        assert!(prove("222222222222", &[]).await.unwrap_err().is_refusal());
+        let renewed = prove("111111111111", &["999999999999", "222222222222"]).await;
+        assert!(renewed.unwrap().session().await.unwrap_err().is_refusal());
     }
 
     #[tokio::test]

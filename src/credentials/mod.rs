@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::aws::{Aws, AwsError, SessionSource, VerifiedAccount};
 use crate::model::{
-    AccountId, AssumeRole, Backend, CredentialsSpec, MfaSpec, Region, RoleArn, S3Backend, Unit,
+    AccountId, AssumeRole, Backend, CredentialsSpec, MfaSpec, Region, RoleArn, Unit,
 };
 
 pub use cache::{CacheProblem, SessionCache};
@@ -87,9 +87,54 @@ impl Sessions {
         }
     }
 
+    /// Gets the credentials of a unit whose provider assumes a role by itself: those that it does so
+    /// with. What is proven to be in the unit's account is each of these chains of roles, assumed
+    /// as the provider will; without any (they are not written out) the manifest's own.
+    ///
+    /// # Errors
+    /// [`CredentialsError`], a refusal where the account is another one.
+    pub async fn verify_for_provider(
+        &self,
+        unit: &Unit,
+        chains: &[Vec<AssumeRole>],
+    ) -> Result<VerifiedAccount, CredentialsError> {
+        let Some(expected) = &unit.account_id else {
+            return Ok(VerifiedAccount::without_credentials());
+        };
+        let before = unit.delivered_roles();
+        let mut proofs: Vec<Vec<AssumeRole>> = chains
+            .iter()
+            .map(|chain| [before, chain].concat())
+            .collect();
+        if proofs.is_empty() {
+            proofs.push(unit.assume_role.clone());
+        }
+        let region = region_of(unit);
+        let source = |roles| self.source(&unit.credentials, roles, &region);
+        let handed_out = source(before.to_vec());
+        let mut verified = VerifiedAccount::without_credentials();
+        for roles in proofs {
+            let role = roles.last().map(|last| last.role_arn.clone());
+            let provider = source(roles);
+            let proven = VerifiedAccount::prove_for_provider(
+                self.0.aws.clone(),
+                &*provider,
+                handed_out.clone(),
+                expected.clone(),
+                region.clone(),
+            );
+            verified = match proven.await {
+                Ok(account) => account,
+                Err(cause) => return Err(self.error(unit, role, cause).await),
+            };
+        }
+        Ok(verified)
+    }
+
     /// Gets the credentials that reach a unit's state: those of `backend.role_arn`, assumed with
     /// the unit's own, and proven to belong to the bucket's owner. Without such a role they are the
-    /// unit's own, which the caller has from [`Self::verify`].
+    /// unit's own, which the caller has from [`Self::verify`]; where the provider assumes a role,
+    /// that is not the state's, for which there is the manifest's.
     ///
     /// # Errors
     /// [`CredentialsError`], a refusal where the account is another one.
@@ -98,14 +143,22 @@ impl Sessions {
         unit: &Unit,
         account: &VerifiedAccount,
     ) -> Result<VerifiedAccount, CredentialsError> {
-        let Some((backend, role_arn)) = role_of_backend(unit) else {
+        let Backend::S3(backend) = &unit.backend else {
             return Ok(account.clone());
         };
-        let mut roles = unit.assume_role.clone();
-        roles.push(AssumeRole::new(role_arn.clone()));
-        match self.prove(unit, roles, &backend.owner).await {
+        let (roles, expected) = match &backend.role_arn {
+            Some(role_arn) => {
+                let role = AssumeRole::new(role_arn.clone());
+                let roles = [unit.delivered_roles(), &[role]].concat();
+                (roles, &backend.owner)
+            }
+            None if unit.provider_assumes_role => (unit.assume_role.clone(), &backend.caller),
+            None => return Ok(account.clone()),
+        };
+        let role = roles.last().map(|last| last.role_arn.clone());
+        match self.prove(unit, roles, expected).await {
             Ok(account) => Ok(account),
-            Err(cause) => Err(self.error(unit, Some(role_arn.clone()), cause).await),
+            Err(cause) => Err(self.error(unit, role, cause).await),
         }
     }
 
@@ -209,13 +262,6 @@ fn may_go_without(unit: &Unit) -> bool {
     unit.credentials.profile.is_none()
         && unit.assume_role.is_empty()
         && !matches!(unit.backend, Backend::S3(_))
-}
-
-fn role_of_backend(unit: &Unit) -> Option<(&S3Backend, &RoleArn)> {
-    match &unit.backend {
-        Backend::S3(backend) => Some((backend.as_ref(), backend.role_arn.as_ref()?)),
-        Backend::Local(_) | Backend::Other(_) => None,
-    }
 }
 
 /// The region whose STS is asked: the unit's, its bucket's, or one of the partition of its roles.

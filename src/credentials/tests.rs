@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::env_vars::EnvSnapshot;
-use crate::model::{BucketSpec, CredentialsSpec, Encryption, LocalBackend};
+use crate::model::{BucketSpec, CredentialsSpec, Encryption, LocalBackend, S3Backend};
 
 fn sessions() -> Sessions {
     let aws = Aws::new(&EnvSnapshot::default()).unwrap();
@@ -34,6 +34,8 @@ fn unit() -> Unit {
         folder: "/r/dev".into(),
         shares_folder: false,
         account_id: None,
+        provider_assumes_role: false,
+        extra_account_ids: Vec::new(),
         region: None,
         protected: false,
         tags: Vec::new(),
@@ -62,7 +64,9 @@ fn s3(region: &str, role_arn: Option<&str>) -> Backend {
         use_lockfile: true,
         kms_key_id: None,
         role_arn: role_arn.map(|arn| arn.parse().unwrap()),
+        own_role: None,
         owner: "111111111111".parse().unwrap(),
+        caller: "111111111111".parse().unwrap(),
         use_path_style: false,
         options: serde_json::Map::new(),
     }))
@@ -154,11 +158,4 @@ async fn a_backend_without_its_own_role_is_reached_with_the_units_credentials() 
     let account = VerifiedAccount::without_credentials();
     let backend = sessions().verify_backend(&unit, &account).await.unwrap();
     assert!(!backend.has_credentials());
-    let with_role = s3("eu-west-1", Some("arn:aws:iam::111111111111:role/State"));
-    let unit = Unit {
-        backend: with_role,
-        ..unit
-    };
-    let (backend, role) = role_of_backend(&unit).unwrap();
-    assert_eq!(backend.owner.as_str(), role.account_id().as_str());
 }

@@ -176,6 +176,16 @@ pub(super) struct Settings {
     /// the state bucket unless `backend.region` is another.
     #[schemars(extend("examples" = ["ap-northeast-1"]))]
     pub(super) region: Option<String>,
+    /// Whether the default `aws` provider of the root module assumes its role by itself. Terraform
+    /// then gets the credentials before the last role of `assume_role` (without any: the base
+    /// credentials), its backend takes that last role, and tfw assumes the provider's role once to
+    /// prove that its account is `account_id`. Without this key, a provider that assumes a role is
+    /// refused. Default: `false`.
+    pub(super) provider_assumes_role: Option<bool>,
+    /// Accounts beside `account_id` that aliased providers, and providers in modules, may work in:
+    /// a role or a profile of theirs that leads to any other account is refused. Default: none.
+    #[schemars(extend("examples" = [["999999999999"]]))]
+    pub(super) extra_account_ids: Option<Vec<String>>,
     /// Files of variables, passed with `-var-file` in this order, so that later ones win. Relative
     /// to this file; each must exist.
     #[schemars(extend("examples" = [["common.tfvars", "{environment}.tfvars"]]))]

@@ -20,6 +20,7 @@ use crate::stage::buckets::Absent;
 use crate::stage::consent::Matter;
 use crate::stage::failure::Failure;
 use crate::stage::guards;
+use crate::stage::provider_guard;
 use crate::stage::record::Record;
 use crate::state::StateStore;
 use crate::terraform::{Recorded, foreign_arguments};
@@ -130,12 +131,16 @@ async fn prove(desks: &mut [Desk<'_>]) {
 
 impl<'c> Desk<'c> {
     fn new(
-        record: Record<'c>,
+        mut record: Record<'c>,
         turn: Result<Option<Rc<FolderLock>>, Failure>,
         options: &Options,
     ) -> Self {
         let looked = turn.and_then(|turn| {
             let on_disk = OnDisk::look(record.ctx, record.unit, options)?;
+            if options.verify_plan && !options.abort {
+                let module = guards::read_module(record.ctx, record.unit)?;
+                provider_guard::check(&mut record, &module)?;
+            }
             Ok((turn, on_disk))
         });
         let (turn, on_disk, failure) = match looked {

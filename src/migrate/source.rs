@@ -157,6 +157,8 @@ pub(super) fn backend(unit: &Unit, source: &Place) -> Result<Backend, Failure> {
                 use_lockfile: true,
                 kms_key_id: None,
                 role_arn: own.and_then(|own| own.role_arn.clone()),
+                own_role: own.and_then(|own| own.own_role.clone()),
+                caller: own.map_or_else(|| owner.clone(), |own| own.caller.clone()),
                 owner,
                 use_path_style: own.is_some_and(|own| own.use_path_style),
                 options,

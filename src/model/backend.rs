@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{AccountId, BackendAddress, BucketName, Region, RoleArn, StateKey, Workspace};
+use super::{
+    AccountId, AssumeRole, BackendAddress, BucketName, Region, RoleArn, StateKey, Workspace,
+};
 
 /// The backend of one unit, resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,8 +34,14 @@ pub struct S3Backend {
     pub kms_key_id: Option<String>,
     /// The role for the state where that lives in another account than the resources.
     pub role_arn: Option<RoleArn>,
+    /// The unit's own role, where Terraform must take it for the state by itself: the provider
+    /// assumes one, and so Terraform has the credentials before that.
+    pub own_role: Option<AssumeRole>,
     /// The account that must own the bucket: `ExpectedBucketOwner` of every request.
     pub owner: AccountId,
+    /// The account of the credentials that reach the bucket, the only one with which Terraform's
+    /// backend works: that of `role_arn`, else the unit's.
+    pub caller: AccountId,
     /// `https://HOST/BUCKET` in place of `https://BUCKET.HOST`, for S3 servers other than AWS.
     pub use_path_style: bool,
     /// Any other argument of Terraform's backend, passed as it is.

@@ -76,6 +76,11 @@ pub struct Unit {
     pub shares_folder: bool,
     /// The account that its credentials must belong to.
     pub account_id: Option<AccountId>,
+    /// Whether its default provider assumes the role by itself, from the credentials before the last
+    /// role of `assume_role`.
+    pub provider_assumes_role: bool,
+    /// The accounts beside `account_id` that aliased providers and those of modules may work in.
+    pub extra_account_ids: Vec<AccountId>,
     /// The region of its providers (`AWS_REGION` of the child).
     pub region: Option<Region>,
     /// Whether its environment is protected.
@@ -102,6 +107,22 @@ pub struct Unit {
     pub env: BTreeMap<String, String>,
     /// How long to wait for the state lock.
     pub lock_timeout: Duration,
+}
+
+impl Unit {
+    /// The roles whose credentials Terraform gets: all of them, but for the last one where the
+    /// provider takes a role in its place.
+    pub fn delivered_roles(&self) -> &[AssumeRole] {
+        match self.assume_role.split_last() {
+            Some((_, before)) if self.provider_assumes_role => before,
+            _ => &self.assume_role,
+        }
+    }
+
+    /// The accounts that a provider may work in.
+    pub fn allowed_accounts(&self) -> impl Iterator<Item = &AccountId> {
+        self.account_id.iter().chain(&self.extra_account_ids)
+    }
 }
 
 /// An output of another unit.

@@ -20,6 +20,7 @@ use crate::model::{Backend, Changes, Outcome, ResourceChange};
 use crate::process::Status;
 use crate::stage::Context;
 use crate::stage::failure::Failure;
+use crate::stage::provider_guard;
 use crate::stage::record::Record;
 use crate::stage::states;
 
@@ -69,6 +70,7 @@ async fn drift_unit(work: Work<'_>) -> Outcome {
             }
             complete(&record, &path)?;
             make_private(&path)?;
+            provider_guard::check_plan(&mut record, &path)?;
             let document = describe(&mut record, &site, &path).await?;
             let secrets = variables.secrets();
             let found = (document.drift(secrets), document.drifted_outputs());

@@ -35,6 +35,27 @@ const READING: &[&[&str]] = &[
     &["graph"],
 ];
 
+/// Subcommands that never set providers up as the root module says.
+const WITHOUT_PROVIDERS: &[&str] = &[
+    "fmt",
+    "force-unlock",
+    "get",
+    "init",
+    "login",
+    "logout",
+    "metadata",
+    "modules",
+    "output",
+    "providers",
+    "show",
+    "state",
+    "taint",
+    "untaint",
+    "validate",
+    "version",
+    "workspace",
+];
+
 /// Subcommands that take `-var-file`, each by a `TF_CLI_ARGS_…` of its own.
 const TAKING_VAR_FILES: &[&str] = &[
     "plan", "apply", "destroy", "refresh", "import", "console", "test",
@@ -108,6 +129,11 @@ impl Exec {
             .any(|reading| self.words().take(reading.len()).eq(reading.iter().copied()))
     }
 
+    /// Whether it sets providers up, as whoever their blocks say.
+    fn uses_providers(&self) -> bool {
+        !WITHOUT_PROVIDERS.contains(&self.subcommand())
+    }
+
     /// A saved plan has its variables in it, and takes no others. A word after `apply` may also be
     /// the value of an option, so it counts when it is a file, as seen from the root module.
     fn applies_saved_plan(&self, folder: &Path) -> bool {
@@ -122,10 +148,9 @@ impl Exec {
 /// Runs a subcommand on the one selected unit; gives its exit code. `None`: it did not come to
 /// that, and the unit's outcome says why.
 pub async fn exec(ctx: &Context, command: Exec) -> Option<u8> {
-    let intent = if command.reads() {
-        Intent::ExecRead
-    } else {
-        Intent::ExecWrite
+    let intent = Intent::Exec {
+        writes: !command.reads(),
+        uses_providers: command.uses_providers(),
     };
     let unit = preflight::run(ctx, intent).await.into_iter().next()?;
     let Checked::Ready(work) = unit else {
@@ -318,6 +343,25 @@ mod tests {
             "workspace new x",
         ] {
             assert!(!exec(line).expect("a subcommand").reads(), "{line}");
+        }
+    }
+
+    #[test]
+    fn subcommands_that_set_providers_up_are_told_from_others() {
+        for (line, uses) in [
+            ("plan -out=x", true),
+            ("import a b", true),
+            ("console", true),
+            ("something-new", true),
+            ("state rm a", false),
+            ("-no-color output", false),
+            ("init", false),
+        ] {
+            assert_eq!(
+                exec(line).expect("a subcommand").uses_providers(),
+                uses,
+                "{line}"
+            );
         }
     }
 

@@ -26,6 +26,7 @@ use crate::stage::SafeBackend;
 use crate::stage::failure::Failure;
 use crate::stage::initialise::{initialise, run_init};
 use crate::stage::inputs::{self, Missing};
+use crate::stage::provider_guard;
 use crate::stage::record::Record;
 use crate::stage::retry::Tries;
 use crate::stage::terraform_step::{Call, Finished, Variables};
@@ -298,6 +299,7 @@ async fn saved(
     let review = if differs {
         complete(record, &path)?;
         make_private(&path)?;
+        check_providers(record, &path)?;
         Some(review::of(record, site, variables, &path).await?)
     } else {
         // A bundle wants to know which state it is that needs no change.
@@ -307,6 +309,16 @@ async fn saved(
         None
     };
     Ok(announce(record, path, changes, review))
+}
+
+/// Refuses a plan in which a provider works as somebody else, and removes it: nobody may apply it.
+fn check_providers(record: &mut Record<'_>, path: &Path) -> Result<(), Failure> {
+    let checked = provider_guard::check_plan(record, path);
+    if checked.is_err() {
+        // It is private and pruned with its run; the refusal matters more.
+        let _ = remove_if_there(path);
+    }
+    checked
 }
 
 /// Tells what a plan would change; no review: nothing.
@@ -342,6 +354,7 @@ pub(super) async fn take_over(
     plan: AdoptedPlan,
 ) -> Result<SavedPlan, Failure> {
     let path = plan.into_path();
+    provider_guard::check_plan(record, &path)?;
     // Counted again: what a bundle says of its plans is not what is applied.
     let review = review::of(record, site, variables, &path).await?;
     let changes = match review.changes {

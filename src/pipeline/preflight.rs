@@ -15,6 +15,7 @@ use crate::stage::backend;
 use crate::stage::buckets::Absent;
 use crate::stage::failure::Failure;
 use crate::stage::guards;
+use crate::stage::provider_guard;
 use crate::stage::record::Record;
 use crate::stage::states;
 
@@ -33,10 +34,13 @@ pub(super) enum Intent {
     ApplyReviewed,
     /// `destroy`.
     Destroy,
-    /// `exec` of a subcommand that may write.
-    ExecWrite,
-    /// `exec` of a subcommand that reads.
-    ExecRead,
+    /// `exec` of a subcommand.
+    Exec {
+        /// Whether it may write.
+        writes: bool,
+        /// Whether it sets providers up.
+        uses_providers: bool,
+    },
 }
 
 impl Intent {
@@ -44,12 +48,21 @@ impl Intent {
         match self {
             Self::Init => Absent::CreateAndInspect,
             Self::Plan | Self::Apply | Self::Destroy => Absent::Create,
-            Self::Drift | Self::ApplyReviewed | Self::ExecWrite | Self::ExecRead => Absent::Fail,
+            Self::Drift | Self::ApplyReviewed | Self::Exec { .. } => Absent::Fail,
         }
     }
 
     fn writes(self) -> bool {
-        self.applies() || self == Self::ExecWrite
+        self.applies() || matches!(self, Self::Exec { writes: true, .. })
+    }
+
+    /// Whether Terraform sets providers up, as whoever they say.
+    fn uses_providers(self) -> bool {
+        match self {
+            Self::Init => false,
+            Self::Exec { uses_providers, .. } => uses_providers,
+            Self::Plan | Self::Drift | Self::Apply | Self::ApplyReviewed | Self::Destroy => true,
+        }
     }
 
     fn applies(self) -> bool {
@@ -140,8 +153,11 @@ struct Desk<'c> {
 impl<'c> Desk<'c> {
     /// What can be seen without asking anybody.
     fn new(ctx: &'c Context, unit: &'c Unit, intent: Intent) -> Self {
-        let record = Record::new(ctx, unit);
+        let mut record = Record::new(ctx, unit);
         let looked = guards::check(ctx, unit).and_then(|module| {
+            if intent.uses_providers() {
+                provider_guard::check(&mut record, &module)?;
+            }
             if intent.writes() {
                 ctx.consent.can_answer(unit, "writing")?;
             }

@@ -180,7 +180,8 @@ fn is_initialised(ctx: &Context, unit: &Unit) -> Result<bool, Failure> {
     Ok(match (&module.backend, &unit.backend) {
         _ if module.cloud.is_some() => false,
         (Some(block), backend) if block.kind == backend.kind() => {
-            agrees_on_disk(&recorded, unit, Some(&guards::arguments(&unit.backend)?))
+            let arguments = guards::arguments_beside(backend, block)?;
+            agrees_on_disk(&recorded, unit, Some(&arguments))
         }
         // Of a local backend without a block Terraform records nothing, nor of an init that
         // installs nothing: that is known from tfw's own record.

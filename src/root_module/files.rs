@@ -16,7 +16,11 @@ pub(super) struct ConfigurationFile {
 
 /// The configuration files of a folder: ordinary ones by name, then override files by name.
 pub(super) fn configuration(folder: &Path) -> Result<Vec<ConfigurationFile>, ReadError> {
-    let mut names = list(folder)?;
+    Ok(among(folder, list(folder)?))
+}
+
+/// The configuration files among these names, in that order.
+pub(super) fn among(folder: &Path, mut names: Vec<String>) -> Vec<ConfigurationFile> {
     names.sort_unstable();
     let mut files: Vec<ConfigurationFile> = names
         .iter()
@@ -36,7 +40,7 @@ pub(super) fn configuration(folder: &Path) -> Result<Vec<ConfigurationFile>, Rea
         })
         .collect();
     files.sort_by_key(|file| file.is_override); // stable: names stay sorted
-    Ok(files)
+    files
 }
 
 /// Splits `main.tofu.json` into `main`, whether it is OpenTofu's alone, and whether it is JSON.

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use hcl_edit::Span;
 use hcl_edit::expr::{Expression, ObjectKey};
-use hcl_edit::structure::{Block, Body};
+use hcl_edit::structure::{Attribute, Block, Body};
 use serde_json::{Map, Value};
 
 use super::files::Lines;
 use super::part::{Part, VariablePart};
+use super::provider::{ARGUMENTS, Argument, ProviderBlock, ProviderRole, ROLES};
 use super::{BackendBlock, Location, ModuleCall, ReadError};
 
 /// Blocks whose first label is a type that implies a provider.
@@ -70,6 +71,7 @@ impl File<'_> {
             }
             ("provider", Some(name)) => {
                 part.names_provider(name);
+                part.providers.push(self.provider(name, block));
                 if let Some(version) = attribute_text(&block.body, "version") {
                     // Deprecated since Terraform 0.13, but it still constrains what init installs.
                     let requirement = format!("version {version}");
@@ -152,6 +154,96 @@ impl File<'_> {
                 .get_attribute("type")
                 .map(|attribute| attribute.value.to_string().trim().to_owned()),
         }
+    }
+
+    fn provider(&self, name: &str, block: &Block) -> ProviderBlock {
+        let mut provider = ProviderBlock::empty(name, self.location(&block.ident));
+        for attribute in block.body.attributes() {
+            match attribute.key.as_str() {
+                "alias" => {
+                    // Before 0.13 it could be a bare word, which Terraform still takes.
+                    let alias = attribute.value.as_str().map(str::to_owned);
+                    let word = || attribute.value.to_string().trim().to_owned();
+                    provider.alias = Some(alias.unwrap_or_else(word));
+                    continue;
+                }
+                "version" => continue,
+                key if ROLES.contains(&key) => {
+                    let roles = self.roles_of_attribute(attribute);
+                    provider.roles(key).extend(roles);
+                }
+                key if ARGUMENTS.contains(&key) => {
+                    let argument = self.argument(attribute);
+                    provider.arguments.insert(key.to_owned(), argument);
+                }
+                _ => {}
+            }
+            provider.is_proxy = false;
+        }
+        for inner in block.body.blocks() {
+            provider.is_proxy = false;
+            let location = self.location(&inner.ident);
+            let label = inner
+                .labels
+                .first()
+                .map(hcl_edit::structure::BlockLabel::as_str);
+            match (inner.ident.as_str(), label) {
+                ("dynamic", Some(kind)) if ROLES.contains(&kind) => {
+                    provider.roles(kind).push(ProviderRole {
+                        location,
+                        arguments: None,
+                    });
+                }
+                (kind, _) if ROLES.contains(&kind) => {
+                    let arguments = inner
+                        .body
+                        .attributes()
+                        .map(|attribute| (attribute.key.to_string(), self.argument(attribute)));
+                    let arguments = Some(arguments.collect());
+                    provider.roles(kind).push(ProviderRole {
+                        location,
+                        arguments,
+                    });
+                }
+                _ => {}
+            }
+        }
+        provider
+    }
+
+    fn argument(&self, attribute: &Attribute) -> Argument {
+        Argument {
+            location: self.location(&attribute.key),
+            literal: literal(&attribute.value),
+        }
+    }
+
+    /// Roles as an attribute: one object, or a list of them.
+    fn roles_of_attribute(&self, attribute: &Attribute) -> Vec<ProviderRole> {
+        let location = self.location(&attribute.key);
+        let items: Vec<&Expression> = match &attribute.value {
+            Expression::Array(items) => items.iter().collect(),
+            Expression::Null(_) => return Vec::new(),
+            other => vec![other],
+        };
+        let role = |item: &Expression| {
+            let Expression::Object(object) = item else {
+                return None;
+            };
+            let entries = object.iter().map(|(key, value)| {
+                let argument = Argument {
+                    location: location.clone(),
+                    literal: literal(value.expr()),
+                };
+                (key_text(key), argument)
+            });
+            Some(entries.collect())
+        };
+        let items = items.into_iter().map(|item| ProviderRole {
+            location: location.clone(),
+            arguments: role(item),
+        });
+        items.collect()
     }
 
     fn module(&self, block: &Block) -> ModuleCall {

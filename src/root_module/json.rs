@@ -4,12 +4,14 @@
 //! may stand an array of them may stand too
 //! (<https://developer.hashicorp.com/terraform/language/syntax/json>).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::files::Lines;
 use super::part::{Part, VariablePart};
+use super::provider::{ARGUMENTS, Argument, ProviderBlock, ProviderRole, ROLES};
 use super::{BackendBlock, Location, ModuleCall, ReadError};
 
 /// What one file says.
@@ -31,9 +33,12 @@ pub(super) fn part(path: &Path, text: &str) -> Result<Part, ReadError> {
                     part.modules.push((name.clone(), file.module(name, body)));
                 }
             }
-            "provider" => blocks(value)
-                .flat_map(Map::keys)
-                .for_each(|name| part.names_provider(name)),
+            "provider" => {
+                for (name, body) in labelled(value) {
+                    part.names_provider(name);
+                    part.providers.push(file.provider(name, body));
+                }
+            }
             "resource" | "data" | "ephemeral" => {
                 for (resource_type, named) in labelled(value) {
                     for body in named.values().flat_map(blocks) {
@@ -108,6 +113,54 @@ impl File<'_> {
         }
     }
 
+    fn provider(&self, name: &str, body: &Map<String, Value>) -> ProviderBlock {
+        let alias = body.get("alias").and_then(Value::as_str);
+        // The alias, where there is one, tells blocks of one name apart.
+        let at = |key: &str| {
+            let words = ["provider", name].into_iter().chain(alias).chain([key]);
+            self.locate_after(words)
+        };
+        let mut provider = ProviderBlock::empty(name, self.locate_after(["provider", name]));
+        provider.alias = alias.map(str::to_owned);
+        let content = body
+            .iter()
+            .filter(|(key, _)| !matches!(key.as_str(), "alias" | "version" | "//"));
+        for (key, value) in content {
+            provider.is_proxy = false;
+            let location = at(key);
+            if ARGUMENTS.contains(&key.as_str()) {
+                let argument = Argument {
+                    location,
+                    literal: literal(value),
+                };
+                provider.arguments.insert(key.clone(), argument);
+            } else if ROLES.contains(&key.as_str()) {
+                let items = value
+                    .as_array()
+                    .map_or_else(|| vec![value], |items| items.iter().collect());
+                let given = items.into_iter().filter(|item| !item.is_null());
+                provider.roles(key).extend(given.map(|item| ProviderRole {
+                    arguments: item.as_object().map(|object| arguments(object, &location)),
+                    location: location.clone(),
+                }));
+            }
+        }
+        provider
+    }
+
+    /// The line of the last of these names, each looked for behind the one before it.
+    fn locate_after<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> Location {
+        let mut offset = 0;
+        for word in words {
+            let found = self.text[offset..].find(&format!("\"{word}\""));
+            offset += found.map_or(0, |at| at + 1);
+        }
+        Location {
+            file: self.path.to_owned(),
+            line: Lines::new(&self.text[..offset]).at(offset),
+        }
+    }
+
     fn module(&self, name: &str, body: &Map<String, Value>) -> ModuleCall {
         let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
         ModuleCall {
@@ -133,6 +186,30 @@ fn labelled(value: &Value) -> impl Iterator<Item = (&String, &Map<String, Value>
         .flatten()
         .filter(|(label, _)| *label != "//")
         .flat_map(|(label, bodies)| blocks(bodies).map(move |body| (label, body)))
+}
+
+/// What stands in an object, all of it at this place.
+fn arguments(object: &Map<String, Value>, location: &Location) -> BTreeMap<String, Argument> {
+    let entries = object.iter().map(|(key, value)| {
+        let argument = Argument {
+            location: location.clone(),
+            literal: literal(value),
+        };
+        (key.clone(), argument)
+    });
+    entries.collect()
+}
+
+/// A value without templates: strings of Terraform's JSON syntax may hold expressions.
+fn literal(value: &Value) -> Option<Value> {
+    let has_template = |text: &str| text.contains("${") || text.contains("%{");
+    let is_literal = match value {
+        Value::String(text) => !has_template(text),
+        Value::Array(items) => items.iter().all(|item| literal(item).is_some()),
+        Value::Object(object) => object.values().all(|value| literal(value).is_some()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    };
+    is_literal.then(|| value.clone())
 }
 
 /// The same text as for the same value in HCL.

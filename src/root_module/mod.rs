@@ -14,6 +14,7 @@ mod files;
 mod hcl;
 mod json;
 mod part;
+mod provider;
 mod requirements;
 mod tfvars;
 
@@ -25,8 +26,10 @@ use serde_json::{Map, Value};
 pub use edit::{BackendEdit, EditError, backend_edit};
 pub use error::ReadError;
 pub use files::{normalize, relative};
+pub use provider::{Argument, ProviderBlock, ProviderRole};
 pub use tfvars::{automatic_tfvars, read_tfvars};
 
+use files::ConfigurationFile;
 use part::Part;
 
 /// A place in a file.
@@ -104,6 +107,8 @@ pub struct RootModule {
     pub used_providers: BTreeSet<String>,
     /// The modules that it calls.
     pub modules: BTreeMap<String, ModuleCall>,
+    /// Its `provider` blocks, whatever they are of.
+    pub providers: Vec<ProviderBlock>,
 }
 
 impl RootModule {
@@ -114,6 +119,29 @@ impl RootModule {
     /// valid HCL or JSON, which is for the caller to ignore: Terraform explains it better.
     pub fn read(folder: &Path) -> Result<Self, ReadError> {
         Self::read_files(folder, |_| true)
+    }
+
+    /// Reads a module from the texts of its files, by name, which need not be in the folder any
+    /// more.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub fn from_texts(folder: &Path, texts: &BTreeMap<String, String>) -> Result<Self, ReadError> {
+        let names = texts.keys().cloned().collect();
+        let text = |file: &Path| {
+            let name = file.file_name().and_then(|name| name.to_str());
+            let text = name.and_then(|name| texts.get(name));
+            Ok(text.cloned().unwrap_or_default())
+        };
+        Self::of_files(folder, files::among(folder, names), text, |_| true)
+    }
+
+    /// The `provider` blocks of AWS's providers.
+    pub fn aws_providers(&self) -> impl Iterator<Item = &ProviderBlock> {
+        self.providers.iter().filter(|block| {
+            let required = self.required_providers.get(&block.name);
+            provider::is_of_aws(&block.name, required.map(String::as_str))
+        })
     }
 
     /// The variables that a folder declares; files that hold no `variable` block are not parsed,
@@ -129,6 +157,15 @@ impl RootModule {
     /// Reads those files of a folder whose text is `wanted`.
     fn read_files(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, ReadError> {
         let files = files::configuration(folder)?;
+        Self::of_files(folder, files, files::read, wanted)
+    }
+
+    fn of_files(
+        folder: &Path,
+        files: Vec<ConfigurationFile>,
+        read: impl Fn(&Path) -> Result<String, ReadError>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Self, ReadError> {
         if files.is_empty() {
             return Err(ReadError::NoConfiguration {
                 folder: folder.to_owned(),
@@ -143,9 +180,10 @@ impl RootModule {
             required_providers: BTreeMap::new(),
             used_providers: BTreeSet::new(),
             modules: BTreeMap::new(),
+            providers: Vec::new(),
         };
         for file in files {
-            let text = files::read(&file.path)?;
+            let text = read(&file.path)?;
             if !wanted(&text) {
                 continue;
             }
@@ -203,6 +241,14 @@ impl RootModule {
                 None => {
                     self.variables.insert(name, new.into());
                 }
+            }
+        }
+        for new in part.providers {
+            let same =
+                |own: &&mut ProviderBlock| (&own.name, &own.alias) == (&new.name, &new.alias);
+            match self.providers.iter_mut().find(same).filter(|_| is_override) {
+                Some(provider) => provider.overridden_by(new),
+                None => self.providers.push(new),
             }
         }
         for (name, new) in part.modules {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BackendBlock, Location, ModuleCall, Variable};
+use super::{BackendBlock, Location, ModuleCall, ProviderBlock, Variable};
 
 /// What one file says.
 #[derive(Debug, Default)]
@@ -14,6 +14,7 @@ pub(super) struct Part {
     pub(super) required_providers: BTreeMap<String, String>,
     pub(super) used_providers: BTreeSet<String>,
     pub(super) modules: Vec<(String, ModuleCall)>,
+    pub(super) providers: Vec<ProviderBlock>,
 }
 
 /// A variable block of one file; in an override file it may be a fragment.

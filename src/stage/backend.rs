@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::buckets::{self, Absent};
 use super::context::at_once;
 use super::failure::Failure;
+use super::provider_guard;
 use super::record::Record;
 use crate::aws::VerifiedAccount;
 use crate::credentials::CredentialsError;
@@ -52,10 +53,13 @@ pub(crate) async fn prepare(
 /// The credentials of one unit, each proven to be of the account that the manifest names.
 pub(crate) async fn verify(record: &Record<'_>) -> Result<SafeBackend, Failure> {
     let sessions = &record.ctx.sessions;
-    let account = sessions
-        .verify(record.unit)
-        .await
-        .map_err(|error| untrusted(&error))?;
+    let account = if record.unit.provider_assumes_role {
+        let chains = provider_guard::assumed_roles(record.unit);
+        sessions.verify_for_provider(record.unit, &chains).await
+    } else {
+        sessions.verify(record.unit).await
+    };
+    let account = account.map_err(|error| untrusted(&error))?;
     if record.unit.account_id.is_some() && !account.has_credentials() {
         record.note(
             "no AWS credentials were found: goes on without any, since its backend needs none",

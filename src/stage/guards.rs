@@ -13,7 +13,8 @@ use super::Context;
 use super::failure::Failure;
 use crate::model::{Backend, Diagnostic, Unit};
 use crate::root_module::{BackendBlock, ReadError, RootModule};
-use crate::terraform::{Recorded, backend_config, foreign_arguments};
+use crate::terraform::backend_config::{self, BackendConfigError};
+use crate::terraform::{Recorded, foreign_arguments};
 
 /// Looks at a root module and what `.terraform` records before any init.
 ///
@@ -121,9 +122,22 @@ pub(crate) fn backend_block(
 /// # Errors
 /// An option cannot be passed: it is a secret, or set twice.
 pub(crate) fn arguments(backend: &Backend) -> Result<Map<String, Value>, Failure> {
-    backend_config::arguments(backend).map_err(|error| {
-        Failure::failed(Diagnostic::error(error.to_string()).with_hint(error.hint()))
-    })
+    backend_config::arguments(backend).map_err(|error| unpassable(&error))
+}
+
+/// The same, for a root module with this backend block.
+///
+/// # Errors
+/// As for [`arguments`].
+pub(crate) fn arguments_beside(
+    backend: &Backend,
+    block: &BackendBlock,
+) -> Result<Map<String, Value>, Failure> {
+    backend_config::arguments_beside(backend, &block.arguments).map_err(|error| unpassable(&error))
+}
+
+fn unpassable(error: &BackendConfigError) -> Failure {
+    Failure::failed(Diagnostic::error(error.to_string()).with_hint(error.hint()))
 }
 
 /// What the block says by itself is Terraform's to obey, and unknown to tfw.

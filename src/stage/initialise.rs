@@ -148,8 +148,8 @@ impl Site {
         let (ctx, unit) = (record.ctx, record.unit);
         // Without a block in the root module there is nothing that Terraform could configure: the
         // guards let that pass for the local backend's defaults alone.
-        let arguments = match module.backend {
-            Some(_) => Some(guards::arguments(&unit.backend)?),
+        let arguments = match &module.backend {
+            Some(block) => Some(guards::arguments_beside(&unit.backend, block)?),
             None => None,
         };
         Ok(Self {

@@ -17,6 +17,7 @@ pub(crate) mod guards;
 pub(crate) mod initialise;
 pub(crate) mod inputs;
 pub(crate) mod plugin_cache;
+pub(crate) mod provider_guard;
 pub(crate) mod record;
 pub(crate) mod retry;
 pub(crate) mod site;

@@ -123,7 +123,9 @@ mod tests {
             use_lockfile: true,
             kms_key_id: None,
             role_arn: Some("arn:aws:iam::123456789012:role/x".parse().expect("valid")),
+            own_role: None,
             owner: "123456789012".parse().expect("valid"),
+            caller: "123456789012".parse().expect("valid"),
             use_path_style: true,
             options: Map::new(),
         }))

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Backend, S3Backend};
+use crate::model::{AssumeRole, Backend, S3Backend};
 
 /// Options of a backend that cannot be passed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +58,17 @@ const SECRETS: [&str; 5] = [
     "assume_role_with_web_identity",
 ];
 
+/// The accounts in whose name Terraform's S3 backend works; in any other it ends with an error.
+const ALLOWED_ACCOUNTS: &str = "allowed_account_ids";
+
+/// Options that make [`ALLOWED_ACCOUNTS`] the manifest's own business, or an error: Terraform takes
+/// one list alone, and cannot check what it is not to ask.
+const ACCOUNT_OPTIONS: [&str; 3] = [
+    ALLOWED_ACCOUNTS,
+    "forbidden_account_ids",
+    "skip_requesting_account_id",
+];
+
 /// The arguments that tfw passes for a backend.
 ///
 /// # Errors
@@ -68,6 +79,13 @@ pub fn arguments(backend: &Backend) -> Result<Map<String, Value>, BackendConfigE
         Backend::Local(local) => (Map::new(), &local.options),
         Backend::Other(other) => (Map::new(), &other.options),
     };
+    if let Backend::S3(s3) = backend
+        && !ACCOUNT_OPTIONS.iter().any(|name| is_given(options, name))
+    {
+        // The account of the caller, whatever role it took (Terraform 1.11.4): not the bucket's.
+        let caller = json!([s3.caller.as_str()]);
+        arguments.insert(ALLOWED_ACCOUNTS.to_owned(), caller);
+    }
     for (name, value) in options {
         let name = name.clone();
         if !is_identifier(&name) {
@@ -82,6 +100,29 @@ pub fn arguments(backend: &Backend) -> Result<Map<String, Value>, BackendConfigE
         arguments.insert(name, value.clone());
     }
     Ok(arguments)
+}
+
+/// The same, for a root module whose block has these arguments beside them.
+///
+/// # Errors
+/// As for [`arguments`].
+pub fn arguments_beside(
+    backend: &Backend,
+    block: &Map<String, Value>,
+) -> Result<Map<String, Value>, BackendConfigError> {
+    let mut arguments = arguments(backend)?;
+    let excludes = |name: &&str| **name != *ALLOWED_ACCOUNTS && is_given(block, name);
+    if ACCOUNT_OPTIONS.iter().any(excludes) {
+        arguments.shift_remove(ALLOWED_ACCOUNTS);
+    }
+    Ok(arguments)
+}
+
+/// Whether an argument says something: `false` and nothing are what Terraform does anyway.
+fn is_given(arguments: &Map<String, Value>, name: &str) -> bool {
+    arguments
+        .get(name)
+        .is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)))
 }
 
 /// The text of the file with these [`arguments`].
@@ -114,8 +155,43 @@ fn s3_arguments(s3: &S3Backend) -> Map<String, Value> {
     }
     if let Some(role) = &s3.role_arn {
         set("assume_role", json!({ "role_arn": role.as_str() }));
+    } else if let Some(role) = &s3.own_role {
+        set("assume_role", role_arguments(role));
     }
     arguments
+}
+
+/// A role as the backend takes it. An external id is no secret: it stands in trust policies.
+fn role_arguments(role: &AssumeRole) -> Value {
+    let mut arguments = Map::new();
+    let given = [
+        ("role_arn", Some(role.role_arn.as_str())),
+        ("external_id", role.external_id.as_deref()),
+        ("session_name", role.session_name.as_deref()),
+        ("source_identity", role.source_identity.as_deref()),
+        ("policy", role.policy.as_deref()),
+    ];
+    for (name, value) in given {
+        if let Some(value) = value {
+            arguments.insert(name.to_owned(), value.into());
+        }
+    }
+    if let Some(duration) = role.duration {
+        let seconds = format!("{}s", duration.as_secs());
+        arguments.insert("duration".to_owned(), seconds.into());
+    }
+    for (name, list) in [
+        ("policy_arns", &role.policy_arns),
+        ("transitive_tag_keys", &role.transitive_tag_keys),
+    ] {
+        if !list.is_empty() {
+            arguments.insert(name.to_owned(), json!(list));
+        }
+    }
+    if !role.tags.is_empty() {
+        arguments.insert("tags".to_owned(), json!(role.tags));
+    }
+    Value::Object(arguments)
 }
 
 /// HCL's identifiers, as far as arguments of backends use them.
@@ -194,7 +270,9 @@ mod tests {
             use_lockfile: true,
             kms_key_id: None,
             role_arn: None,
+            own_role: None,
             owner: "111111111111".parse().expect("valid"),
+            caller: "111111111111".parse().expect("valid"),
             use_path_style: false,
             options,
         }
@@ -213,7 +291,8 @@ mod tests {
              key = \"network/terraform.tfstate\"\n\
              region = \"eu-west-1\"\n\
              encrypt = true\n\
-             use_lockfile = true\n"
+             use_lockfile = true\n\
+             allowed_account_ids = [\"111111111111\"]\n"
         );
     }
 
@@ -242,6 +321,47 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
+    }
+
+    #[test]
+    fn the_account_of_the_caller_is_the_only_one_allowed() {
+        let with = |options: Value, block: Value| {
+            let mut backend = s3(options);
+            backend.owner = "222222222222".parse().expect("valid");
+            let backend = Backend::S3(Box::new(backend));
+            let block = block.as_object().cloned().unwrap_or_default();
+            let arguments = arguments_beside(&backend, &block).expect("valid");
+            arguments.get("allowed_account_ids").cloned()
+        };
+        let own = Some(json!(["111111111111"]));
+        assert_eq!(with(json!({}), json!({})), own);
+        let off = json!({ "skip_requesting_account_id": false });
+        assert_eq!(with(off.clone(), off), own);
+        let others = json!(["111111111111", "222222222222"]);
+        let given = json!({ "allowed_account_ids": others });
+        assert_eq!(with(given.clone(), json!({})), Some(others));
+        assert_eq!(with(json!({}), given), own);
+        for excludes in [
+            json!({ "forbidden_account_ids": ["333333333333"] }),
+            json!({ "skip_requesting_account_id": true }),
+        ] {
+            assert_eq!(with(excludes.clone(), json!({})), None);
+            assert_eq!(with(json!({}), excludes), None);
+        }
+    }
+
+    #[test]
+    fn a_role_that_is_left_to_terraform_is_passed_whole() {
+        let mut backend = s3(json!({}));
+        let arn = "arn:aws:iam::111111111111:role/Deploy";
+        backend.own_role = Some(AssumeRole {
+            external_id: Some("e/1".to_owned()),
+            duration: Some(std::time::Duration::from_mins(30)),
+            ..AssumeRole::new(arn.parse().expect("valid"))
+        });
+        let text = rendered(backend).expect("valid");
+        let line = "assume_role = { \"role_arn\" = \"arn:aws:iam::111111111111:role/Deploy\", \"external_id\" = \"e/1\", \"duration\" = \"1800s\" }";
+        assert!(text.lines().any(|found| found == line), "{text}");
     }
 
     #[test]

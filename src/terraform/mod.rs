@@ -37,7 +37,7 @@ pub use human::parse_human;
 pub use lock_file::{LOCK_FILE, LockFile, LockFileError};
 pub use plan_document::{PlanDocument, PlanDocumentError};
 pub use recorded::{Difference, Recorded, RecordedBackend, RecordedError};
-pub use saved_plan::{NotAPlan, StateMark, state_of_plan};
+pub use saved_plan::{NotAPlan, PlannedModule, StateMark, modules_of_plan, state_of_plan};
 pub use version::VersionError;
 
 /// A binary whose version is one that may be used. Only [`Terraform::check`] makes it.

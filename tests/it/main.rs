@@ -45,6 +45,7 @@ mod order;
 mod output;
 mod plugin_cache;
 mod progress;
+mod provider_guard;
 mod reach;
 mod report;
 mod retries;

@@ -6,8 +6,8 @@ use crate::manifest::problem::{Collector, Problem};
 use crate::manifest::raw;
 use crate::manifest::suggest::nearest;
 use crate::model::{
-    AccountId, Backend, BucketSpec, Encryption, LocalBackend, OtherBackend, Region, RoleArn,
-    S3Backend, StateKey, Workspace,
+    AccountId, AssumeRole, Backend, BucketSpec, Encryption, LocalBackend, OtherBackend, Region,
+    RoleArn, S3Backend, StateKey, Workspace,
 };
 
 /// The backends of Terraform 1.11, against misspelling; OpenTofu or a fork may have more.
@@ -167,8 +167,11 @@ fn s3(
         .optional::<AccountId>(problems, "backend.account_id", raw.account_id.as_deref())
         .and_then(|own| {
             let of_role = role_arn.clone()?.as_ref().map(RoleArn::account_id);
-            own.or(of_role).map_or(account, Ok)
+            own.or(of_role).map_or(account.clone(), Ok)
         });
+    let caller = role_arn
+        .clone()
+        .and_then(|role| role.as_ref().map(RoleArn::account_id).map_or(account, Ok));
     let options = options::check(context, raw, "s3", problems);
     let keys = encryption::keys(context, raw, bucket_settings, &region, &owner, problems);
     let spec = bucket::spec(
@@ -188,11 +191,29 @@ fn s3(
         use_lockfile: raw.use_lockfile.unwrap_or(true),
         kms_key_id,
         role_arn: role_arn?,
+        own_role: None,
         owner: owner?,
+        caller: caller?,
         use_path_style: raw.use_path_style.unwrap_or(false),
         options: options?,
     };
     Ok((Backend::S3(Box::new(backend)), spec?))
+}
+
+/// Terraform does not get the unit's last `role`, because the provider takes one by itself, so that
+/// it must take it for the state, too. Where there is none, the base credentials reach the bucket,
+/// and must be of its owner's account.
+pub(super) fn leave_role_to_terraform(backend: &mut Backend, role: Option<&AssumeRole>) {
+    let Backend::S3(s3) = backend else {
+        return;
+    };
+    if s3.role_arn.is_some() {
+        return;
+    }
+    match role {
+        Some(role) => s3.own_role = Some(role.clone()),
+        None => s3.caller = s3.owner.clone(),
+    }
 }
 
 /// A key that an S3 backend cannot do without.

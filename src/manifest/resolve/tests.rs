@@ -2,6 +2,7 @@
 //! and `rendering`.
 
 mod problems;
+mod providers;
 mod rendering;
 
 use std::path::PathBuf;

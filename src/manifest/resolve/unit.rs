@@ -17,7 +17,7 @@ use crate::manifest::problem::{Collector, Problem};
 use crate::manifest::source::Span;
 use crate::manifest::tree::{Node, Table, Value};
 use crate::manifest::{raw, schema};
-use crate::model::{Region, Unit, UnitId};
+use crate::model::{AccountId, Region, Unit, UnitId};
 use crate::root_module::normalize;
 
 /// Resolves units one after the other; what they share is read once.
@@ -82,6 +82,7 @@ impl<'a> Resolver<'a> {
 
         let folder = self.folder(environment, draft, scope, problems);
         let backend = backend::backend(&context, &settings, self.project, problems);
+        let extra_account_ids = extra_accounts(&context, &settings, problems);
         let assume_role = roles::assume_role(&context, settings.assume_role.as_ref(), problems);
         let credentials =
             credentials::credentials(&context, settings.credentials.as_ref(), problems);
@@ -109,12 +110,20 @@ impl<'a> Resolver<'a> {
         if !context.invalid.is_empty() {
             return Err(Reported);
         }
-        let (backend, bucket) = backend?;
+        let (mut backend, bucket) = backend?;
+        let assume_role = assume_role?;
+        let provider_assumes_role = settings.provider_assumes_role.unwrap_or(false);
+        if provider_assumes_role {
+            context.required_account(problems, "its provider assumes a role")?;
+            backend::leave_role_to_terraform(&mut backend, assume_role.last());
+        }
         Ok(Unit {
             id: draft.id.clone(),
             folder: folder?,
             shares_folder: false,
             account_id: context.account?,
+            provider_assumes_role,
+            extra_account_ids: extra_account_ids?,
             region: context.region?,
             protected: environment.keys.protected.unwrap_or(false),
             tags: environment.keys.tags.clone().unwrap_or_default(),
@@ -122,7 +131,7 @@ impl<'a> Resolver<'a> {
             backend,
             bucket,
             credentials: credentials?,
-            assume_role: assume_role?,
+            assume_role,
             var_files: var_files?,
             vars: settings.vars,
             inputs: inputs
@@ -301,6 +310,22 @@ fn env(
         }
     }
     result.map(|()| settings.env.clone())
+}
+
+fn extra_accounts(
+    context: &Context<'_>,
+    settings: &raw::Settings,
+    problems: &mut Collector,
+) -> Result<Vec<AccountId>, Reported> {
+    let given = settings.extra_account_ids.as_deref().unwrap_or_default();
+    let parsed = given.iter().map(|account| {
+        account.parse().map_err(|_| {
+            context.wrong(problems, "extra_account_ids", || {
+                Problem::error(format!("`{account}` is not {}", AccountId::EXPECTED))
+            })
+        })
+    });
+    parsed.collect()
 }
 
 fn lock_timeout(

@@ -84,6 +84,14 @@ impl<'m> Sheet<'m> {
         let delivery = delivery.map(|delivery| json!(delivery.as_str()));
         self.setting("credentials.delivery", delivery);
         self.roles();
+        if self.is_set(&["provider_assumes_role"]) {
+            let by_itself = Some(json!(unit.provider_assumes_role));
+            self.setting("provider_assumes_role", by_itself);
+        }
+        if self.is_set(&["extra_account_ids"]) {
+            let accounts = Some(json!(unit.extra_account_ids));
+            self.setting("extra_account_ids", accounts);
+        }
         let files: Vec<String> = unit
             .var_files
             .iter()

@@ -143,6 +143,8 @@ fn every_key_of_the_schema_takes_effect() {
     let account = "account_id = '111111111111'";
     let rest = "
         region = 'eu-central-1'
+        provider_assumes_role = true
+        extra_account_ids = ['222222222222']
         var_files = ['f.tfvars']
         vars = { v = 1 }
         env = { E = 'e' }

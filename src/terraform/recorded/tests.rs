@@ -15,7 +15,9 @@ fn s3() -> S3Backend {
         use_lockfile: true,
         kms_key_id: None,
         role_arn: Some("arn:aws:iam::123456789012:role/x".parse().expect("valid")),
+        own_role: None,
         owner: "123456789012".parse().expect("valid"),
+        caller: "123456789012".parse().expect("valid"),
         use_path_style: true,
         options: Map::new(),
     }
@@ -24,7 +26,7 @@ fn s3() -> S3Backend {
 /// What Terraform 1.11.4 records of that backend, shortened.
 fn record(folder: &Path) {
     let config = json!({
-        "access_key": null, "acl": null, "bucket": "bkt", "encrypt": true, "endpoints": null,
+        "access_key": null, "acl": null, "allowed_account_ids": ["123456789012"], "bucket": "bkt", "encrypt": true, "endpoints": null,
         "assume_role": { "duration": null, "role_arn": "arn:aws:iam::123456789012:role/x" },
         "key": "k/t.tfstate", "kms_key_id": null, "region": "eu-west-1",
         "use_lockfile": true, "use_path_style": true, "workspace_key_prefix": null,
@@ -201,4 +203,18 @@ fn recorded_secrets_are_not_debug_printed() {
         shown.contains("secret_key") && !shown.contains("hunter2"),
         "{shown}"
     );
+}
+
+#[test]
+fn a_folder_of_before_the_account_was_passed_is_of_the_same_place_and_initialised_anew() {
+    let folder = TempDir::new().expect("folder");
+    record(folder.path());
+    let file = folder.path().join(".terraform/terraform.tfstate");
+    let text = fs::read_to_string(&file).expect("read");
+    let before = text.replace(r#"["123456789012"]"#, "null");
+    assert_ne!(before, text);
+    fs::write(&file, before).expect("write");
+    let recorded = read(folder.path());
+    assert!(settings(&recorded, s3()).is_empty());
+    assert!(!agrees(&recorded, s3()));
 }

@@ -26,6 +26,14 @@ fn a_broken_rule_of_one_environment_is_one_problem() {
         ("protected = 'true'", "`protected` must be a boolean"),
         ("tags = 'eu'", "`tags` must be an array"),
         (
+            "extra_account_ids = ['123']",
+            "`123` is not an AWS account id (12 digits)",
+        ),
+        (
+            "provider_assumes_role = 'yes'",
+            "`provider_assumes_role` must be a boolean",
+        ),
+        (
             "assume_role = 'x'",
             "`assume_role` must be a table or an array",
         ),
