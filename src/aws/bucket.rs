@@ -81,6 +81,11 @@ impl Bucket {
         &self.owner
     }
 
+    /// Who asks.
+    pub fn arn(&self) -> &str {
+        &self.arn
+    }
+
     /// Whether requests to it go over TLS.
     pub fn is_reached_by_tls(&self) -> bool {
         !self.endpoint.starts_with("http://")

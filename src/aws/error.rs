@@ -347,6 +347,9 @@ fn hint_for_code(code: &str) -> Option<String> {
         "InvalidLocationConstraint" | "IllegalLocationConstraintException" => {
             "check `backend.region`"
         }
+        "InvalidBucketAclWithObjectOwnership" => {
+            "the bucket's ACL lets in others, and ACLs are about to be off: take its grants out first (`aws s3api put-bucket-acl --acl private`), and let a policy do what they did"
+        }
         _ => return None,
     };
     Some(hint.to_owned())

@@ -187,7 +187,10 @@ impl Refusal {
             | "TooManyRequestsException"
             | "SlowDown"
             | "ServiceUnavailable" => AwsError::Throttled { action, message },
-            "NoSuchKey" | "NoSuchVersion" | "NotFound" => AwsError::NotFound { what },
+            // The last one is KMS's.
+            "NoSuchKey" | "NoSuchVersion" | "NotFound" | "NotFoundException" => {
+                AwsError::NotFound { what }
+            }
             "PreconditionFailed" | "ConditionalRequestConflict" => {
                 AwsError::PreconditionFailed { what }
             }
@@ -257,6 +260,7 @@ mod tests {
             (400, Some("Throttling"), "throttled"),
             (503, None, "throttled"),
             (404, Some("NoSuchKey"), "not found"),
+            (400, Some("NotFoundException"), "not found"),
             (412, Some("PreconditionFailed"), "precondition"),
             (400, Some("MalformedPolicyDocument"), "other"),
             (400, None, "other"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::config::IdentityCache;
-use aws_sdk_kms::types::{KeyState, Tag};
+use aws_sdk_kms::types::{KeyState, MultiRegionConfiguration, MultiRegionKeyType, OriginType, Tag};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -28,6 +28,10 @@ pub struct KmsKey {
     pub arn: String,
     /// Whether it encrypts and decrypts; otherwise its state in AWS's word: `PendingDeletion`.
     pub state: Result<(), String>,
+    /// Whether KMS can make new material for it: not where that is imported, lies in a key store of
+    /// one's own, or comes from a key of another region
+    /// (<https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html>).
+    pub can_rotate: bool,
 }
 
 impl VerifiedAccount {
@@ -70,6 +74,11 @@ impl Kms {
                 None | Some(KeyState::Enabled) => Ok(()),
                 Some(other) => Err(other.as_str().to_owned()),
             },
+            can_rotate: matches!(key.origin(), None | Some(OriginType::AwsKms))
+                && key
+                    .multi_region_configuration()
+                    .and_then(MultiRegionConfiguration::multi_region_key_type)
+                    .is_none_or(|kind| *kind != MultiRegionKeyType::Replica),
             arn: key.arn.unwrap_or(key.key_id),
         }))
     }

@@ -29,5 +29,5 @@ pub use bucket_settings::{
 pub use client::Aws;
 pub use error::AwsError;
 pub use kms::{Kms, KmsKey};
-pub use objects::{Body, Object, ObjectEncryption, ObjectVersion, Written};
+pub use objects::{Body, Object, ObjectEncryption, ObjectNotes, ObjectVersion, Written};
 pub use session::{BoxFuture, Keys, Session, SessionSource};

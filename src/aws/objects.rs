@@ -3,6 +3,9 @@
 //! What is written is written only where nothing is (`If-None-Match: *`), and what is removed is
 //! one version that is named: nobody else's object is ever touched.
 
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
 use aws_sdk_s3::types::{ObjectVersion as SdkVersion, ServerSideEncryption};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -39,6 +42,22 @@ pub struct ObjectEncryption {
     pub algorithm: String,
     /// The ARN of the KMS key.
     pub kms_key: Option<String>,
+}
+
+/// What stands on an object beside its content, and is lost when the content alone is written anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectNotes {
+    content_type: Option<String>,
+    metadata: HashMap<String, String>,
+    /// Names and values, as a query.
+    tags: Option<String>,
+}
+
+impl ObjectNotes {
+    /// Whether there are tags, which take a permission of their own to write.
+    pub fn has_tags(&self) -> bool {
+        self.tags.is_some()
+    }
 }
 
 /// Bytes that are not printed.
@@ -158,8 +177,45 @@ impl Bucket {
         }
     }
 
-    /// Replaces an object as long as it has this entity tag, encrypted with this KMS key, else with
-    /// AES256; gives its version, in a bucket with versions.
+    /// What stands on an object beside its content.
+    ///
+    /// # Errors
+    /// [`AwsError::NotFound`], or S3 could not or would not.
+    pub async fn object_notes(&self, key: &str) -> Result<ObjectNotes, AwsError> {
+        let head = self
+            .client
+            .head_object()
+            .bucket(self.name().as_str())
+            .key(key)
+            .expected_bucket_owner(self.owner().as_str())
+            .send()
+            .await
+            .map_err(|error| self.failure_by("s3:GetObject", key, true, &error))?;
+        let tags = self
+            .client
+            .get_object_tagging()
+            .bucket(self.name().as_str())
+            .key(key)
+            .expected_bucket_owner(self.owner().as_str())
+            .send()
+            .await
+            .map_err(|error| self.failure("s3:GetObjectTagging", key, &error));
+        let tags = match tags {
+            Ok(answer) => answer.tag_set,
+            // A server that has no tags has none to lose.
+            Err(AwsError::Other { code, .. }) if code == "NotImplemented" => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let pairs = tags.iter().map(|tag| (tag.key(), tag.value()));
+        Ok(ObjectNotes {
+            content_type: head.content_type,
+            metadata: head.metadata.unwrap_or_default(),
+            tags: (!tags.is_empty()).then(|| as_query(pairs)),
+        })
+    }
+
+    /// Replaces an object as long as it has this entity tag, with these notes, encrypted with this KMS
+    /// key, else with AES256; gives its version, in a bucket with versions.
     ///
     /// # Errors
     /// [`AwsError::PreconditionFailed`], or S3 could not or would not.
@@ -168,15 +224,19 @@ impl Bucket {
         key: &str,
         content: &[u8],
         etag: &str,
+        notes: &ObjectNotes,
         kms_key: Option<&str>,
     ) -> Result<Option<String>, AwsError> {
+        let content_type = notes.content_type.as_deref();
         let answer = self
             .client
             .put_object()
             .bucket(self.name().as_str())
             .key(key)
             .if_match(etag)
-            .content_type("application/json")
+            .content_type(content_type.unwrap_or("application/json"))
+            .set_metadata(Some(notes.metadata.clone()))
+            .set_tagging(notes.tags.clone())
             .server_side_encryption(encryption_with(kms_key))
             .set_ssekms_key_id(kms_key.map(str::to_owned))
             .body(ByteStream::from(content.to_vec()))
@@ -323,6 +383,22 @@ fn encryption_with(kms_key: Option<&str>) -> ServerSideEncryption {
     }
 }
 
+/// `NAME=VALUE&…`, as the header `x-amz-tagging` has it.
+fn as_query<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let escaped = |text: &str| {
+        text.bytes().fold(String::new(), |mut escaped, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                escaped.push(char::from(byte));
+            } else {
+                let _ = write!(escaped, "%{byte:02X}");
+            }
+            escaped
+        })
+    };
+    let pairs = pairs.map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
 fn is_taken<E>(error: &SdkError<E, HttpResponse>) -> bool {
     error.raw_response().is_some_and(|response| {
         matches!(response.status().as_u16(), PRECONDITION_FAILED | CONFLICT)
@@ -345,6 +421,12 @@ fn timestamp(time: &aws_smithy_types::DateTime) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_are_written_as_a_query() {
+        let tags = [("team", "a b&c"), ("ä", "=")];
+        assert_eq!(as_query(tags.into_iter()), "team=a%20b%26c&%C3%A4=%3D");
+    }
 
     #[test]
     fn bodies_are_not_printed() {

@@ -27,6 +27,8 @@ pub struct Actual {
     pub(super) lifecycle: Read<Lifecycle>,
     pub(super) logging: Read<Option<LogTarget>>,
     pub(super) tags: Read<BTreeMap<String, String>>,
+    /// The role that S3 replicates the bucket with, as far as it is known.
+    pub(super) replication_role: Option<String>,
 }
 
 /// The KMS key that the manifest names.
@@ -48,6 +50,8 @@ pub(super) enum Key {
 #[derive(Debug, Clone)]
 pub(super) struct KeyFacts {
     pub(super) arn: String,
+    /// Whether KMS can make new key material for it.
+    pub(super) can_rotate: bool,
     pub(super) rotates: Option<Read<bool>>,
     pub(super) policy: Option<Read<Option<String>>>,
 }
@@ -67,6 +71,7 @@ impl Actual {
             lifecycle: Ok(Lifecycle::default()),
             logging: Ok(None),
             tags: Ok(BTreeMap::new()),
+            replication_role: None,
         }
     }
 
@@ -97,19 +102,30 @@ pub async fn inspect(
     if !exists {
         return Ok(Actual::absent(key(kms, wanted).await?));
     }
-    let spec = &wanted.spec;
-    let policy_matters = wanted.force_tls || wanted.insiders.is_some();
-    let logging_matters = spec.access_log_bucket.is_some();
-    let (key, versioning, encryption, public_access, ownership, policy, lifecycle, logging, tags) = tokio::join!(
+    let logging_matters = wanted.spec.access_log_bucket.is_some();
+    let tags_matter = !wanted.tags().is_empty();
+    let (
+        key,
+        versioning,
+        encryption,
+        public_access,
+        ownership,
+        policy,
+        lifecycle,
+        logging,
+        tags,
+        replication,
+    ) = tokio::join!(
         key(kms, wanted),
         bucket.versioning(),
         bucket.encryption(),
         bucket.public_access_block(),
         bucket.object_ownership(),
-        only_if(policy_matters, bucket.policy()),
+        bucket.policy(),
         bucket.lifecycle(),
         only_if(logging_matters, bucket.logging()),
-        only_if(!spec.tags.is_empty(), bucket.tags()),
+        only_if(tags_matter, bucket.tags()),
+        only_if(wanted.insiders.is_some(), bucket.replication_role()),
     );
     let encryption = readable(encryption)?;
     let mut actual = Actual {
@@ -119,10 +135,12 @@ pub async fn inspect(
         encryption_key_arn: None,
         public_access: readable(public_access)?,
         ownership: readable(ownership)?,
-        policy: readable(policy)?.map(Option::flatten),
+        policy: readable(policy)?,
         lifecycle: readable(lifecycle)?,
         logging: readable(logging)?.map(Option::flatten),
         tags: readable(tags)?.map(Option::unwrap_or_default),
+        // Who may not look at that is not told of it.
+        replication_role: replication.ok().flatten().flatten(),
         encryption,
     };
     actual.encryption_key_arn = other_name(kms, wanted, &actual).await;
@@ -156,6 +174,7 @@ async fn key(kms: Option<&Kms>, wanted: &Wanted) -> Result<Key, BucketError> {
     }
     let mut facts = KeyFacts {
         arn: key.arn,
+        can_rotate: key.can_rotate,
         rotates: None,
         policy: None,
     };

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use backon::Retryable;
+
+use super::patience::{is_passing, patience};
 use super::plan::{new_key_policy, short};
-use super::{BucketError, Wanted};
-use crate::aws::{AwsError, Bucket, Kms, Written};
+use super::{BucketError, Plan, Wanted};
+use crate::aws::{AwsError, Bucket, Kms, KmsKey, Written};
 
 /// Whoever has put this object into the bucket creates the key; KMS itself has no such thing.
 const MUTEX: &str = ".tfw/creating-kms-key";
@@ -25,6 +28,7 @@ pub async fn ensure_key(
     kms: &Kms,
     bucket: &Bucket,
     wanted: &Wanted,
+    plan: &Plan,
     alias: &str,
 ) -> Result<(String, bool), BucketError> {
     if let Some(key) = kms.find(alias).await? {
@@ -34,48 +38,117 @@ pub async fn ensure_key(
     // Somebody else may have had it before.
     let made = match kms.find(alias).await {
         Ok(Some(key)) => Ok((key.arn, false)),
-        Ok(None) => create(kms, wanted, alias).await,
+        Ok(None) => create(kms, wanted, plan, alias).await,
         Err(error) => Err(error.into()),
     };
     mutex.release(bucket).await;
     made
 }
 
-async fn create(kms: &Kms, wanted: &Wanted, alias: &str) -> Result<(String, bool), BucketError> {
+async fn create(
+    kms: &Kms,
+    wanted: &Wanted,
+    plan: &Plan,
+    alias: &str,
+) -> Result<(String, bool), BucketError> {
     let description = format!("Terraform states in {}", wanted.bucket);
+    let policy = new_key_policy(wanted, &plan.let_in);
     let key = kms
-        .create(&description, &new_key_policy(wanted), &wanted.new_tags())
+        .create(&description, &policy, &wanted.new_tags())
         .await?;
+    // A new key is not known everywhere at once.
     let named = async {
-        kms.rotate(&key).await?;
-        kms.name(short(alias), &key).await
+        (|| kms.rotate(&key))
+            .retry(patience())
+            .when(is_passing)
+            .await?;
+        (|| kms.name(short(alias), &key))
+            .retry(patience())
+            .when(is_passing)
+            .await
     };
-    match named.await {
+    let cause = match named.await {
         Ok(true) => {
-            for _ in 0..LOOKS_FOR_OWN {
-                if kms.find(alias).await?.is_some() {
-                    break;
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-            Ok((key, true))
+            look_patiently(kms, alias).await?;
+            return Ok((key, true));
         }
-        // Somebody with another bucket was faster: theirs it is.
-        Ok(false) => {
+        Ok(false) => None,
+        Err(cause) => Some(cause),
+    };
+    // The name may be given all the same: an answer that was lost on the way is asked for again, and
+    // then the alias "exists already". A key with a name may be in use, and is not thrown away.
+    let found = match &cause {
+        // Nothing was done: there is nothing to wait for.
+        Some(cause) if !is_open(cause) => kms.find(alias).await,
+        _ => look_patiently(kms, alias).await,
+    };
+    let settled = settle(&key, cause.as_ref(), found);
+    match (settled, cause) {
+        (Settled::Ours, _) => Ok((key, true)),
+        (Settled::Theirs(theirs), _) => {
             let left = |cause| left(&key, alias, cause);
             kms.discard(&key).await.map_err(left)?;
-            let found = kms.find(alias).await?;
-            let other = found.ok_or_else(|| AwsError::NotFound {
-                what: alias.to_owned(),
-            })?;
-            Ok((other.arn, false))
+            Ok((theirs, false))
         }
-        // A key without a name is of no use, and would be paid for.
-        Err(cause) => Err(match kms.discard(&key).await {
+        (Settled::Nobodys, Some(cause)) => Err(match kms.discard(&key).await {
             Ok(()) => cause.into(),
             Err(_) => left(&key, alias, cause),
         }),
+        (Settled::Open | Settled::Nobodys, cause) => {
+            let nowhere = || AwsError::NotFound {
+                what: alias.to_owned(),
+            };
+            Err(left(&key, alias, cause.unwrap_or_else(nowhere)))
+        }
     }
+}
+
+/// Whose an alias is.
+#[derive(Debug, PartialEq, Eq)]
+enum Settled {
+    Ours,
+    /// That of another key, which is this one.
+    Theirs(String),
+    Nobodys,
+    /// It cannot be told.
+    Open,
+}
+
+/// Whose the alias is, after naming a key went wrong (`cause`), or the name was taken (`None`).
+fn settle(key: &str, cause: Option<&AwsError>, found: Result<Option<KmsKey>, AwsError>) -> Settled {
+    match (found, cause) {
+        (Ok(Some(found)), _) if found.arn == key => Settled::Ours,
+        // Somebody with another bucket was faster: theirs it is.
+        (Ok(Some(found)), _) => Settled::Theirs(found.arn),
+        (Ok(None), Some(cause)) if !is_open(cause) => Settled::Nobodys,
+        (Ok(None) | Err(_), _) => Settled::Open,
+    }
+}
+
+/// Whether something may have been done in spite of the error.
+fn is_open(cause: &AwsError) -> bool {
+    match cause {
+        AwsError::Unreachable { .. } => true,
+        AwsError::Other { code, .. } => {
+            code.starts_with("HTTP 5")
+                || matches!(
+                    code.as_str(),
+                    "KMSInternalException" | "DependencyTimeoutException" | "unreadable answer"
+                )
+        }
+        _ => false,
+    }
+}
+
+/// The key of an alias that was just given, which KMS may not know everywhere yet.
+async fn look_patiently(kms: &Kms, alias: &str) -> Result<Option<KmsKey>, AwsError> {
+    for _ in 0..LOOKS_FOR_OWN {
+        if let Some(key) = kms.find(alias).await? {
+            return Ok(Some(key));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(None)
 }
 
 fn left(key: &str, alias: &str, cause: AwsError) -> BucketError {
@@ -135,5 +208,41 @@ impl Mutex {
             let version = self.version.as_deref().unwrap_or("null");
             let _ = bucket.remove(MUTEX, Some(version), None).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "arn:aws:kms:eu-central-1:111111111111:key/1";
+
+    fn key(arn: &str) -> KmsKey {
+        KmsKey {
+            arn: arn.to_owned(),
+            state: Ok(()),
+            can_rotate: true,
+        }
+    }
+
+    #[test]
+    fn a_key_that_may_have_its_name_is_not_thrown_away() {
+        let denied = AwsError::AccessDenied {
+            action: "kms:CreateAlias".to_owned(),
+            message: "no".to_owned(),
+        };
+        let broken = AwsError::Unreachable {
+            endpoint: "https://kms".to_owned(),
+            cause: "no answer in time".to_owned(),
+        };
+        for cause in [None, Some(&denied), Some(&broken)] {
+            assert_eq!(settle(OWN, cause, Ok(Some(key(OWN)))), Settled::Ours);
+            let theirs = settle(OWN, cause, Ok(Some(key("other"))));
+            assert_eq!(theirs, Settled::Theirs("other".to_owned()));
+            assert_eq!(settle(OWN, cause, Err(denied.clone())), Settled::Open);
+        }
+        assert_eq!(settle(OWN, Some(&denied), Ok(None)), Settled::Nobodys);
+        assert_eq!(settle(OWN, Some(&broken), Ok(None)), Settled::Open);
+        assert_eq!(settle(OWN, None, Ok(None)), Settled::Open);
     }
 }

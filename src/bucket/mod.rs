@@ -9,6 +9,7 @@ mod actual;
 mod error;
 mod key;
 mod mend;
+mod patience;
 mod plan;
 mod policy;
 mod wanted;
@@ -18,6 +19,7 @@ pub use error::BucketError;
 pub use key::ensure_key;
 pub use mend::{create, mend};
 pub use plan::{Plan, Setting, plan, same_key, short as short_key};
+pub use policy::Caller;
 pub use wanted::Wanted;
 
 use crate::aws::{AwsError, VerifiedAccount};

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::policy::Insiders;
-use super::{BucketError, Setting};
+use super::Setting;
+use super::policy::{Caller, Insiders};
 use crate::aws::Bucket;
 use crate::model::{AccountId, BucketSpec, Encryption, RoleArn, S3Backend};
 
@@ -20,6 +20,14 @@ pub struct Wanted {
     pub(super) insiders: Option<Insiders>,
     /// The keys of the states in it.
     pub(super) keys: Vec<String>,
+    /// Whether Terraform is given a KMS key for them.
+    pub(super) states_have_key: bool,
+    /// All that tfw acts as in the bucket.
+    pub(super) callers: Vec<Caller>,
+    /// Whether S3 is reached by TLS.
+    pub(super) by_tls: bool,
+    /// Whether tfw creates the bucket.
+    pub(super) is_new: bool,
     /// Settings that may be made weaker.
     pub(super) weaker: BTreeSet<Setting>,
     /// The project, for tags of what is created.
@@ -48,9 +56,27 @@ impl Wanted {
             spec: spec.clone(),
             insiders,
             keys,
+            states_have_key: backend.kms_key_id.is_some(),
+            callers: Vec::new(),
+            by_tls: bucket.is_reached_by_tls(),
+            is_new: false,
             weaker: BTreeSet::new(),
             project: None,
         }
+    }
+
+    /// The same, for all that tfw acts as in the bucket: none of them may be locked out.
+    #[must_use]
+    pub fn acting_as(mut self, callers: &[Caller]) -> Self {
+        self.callers = callers.to_vec();
+        self
+    }
+
+    /// The same, for a bucket that is created.
+    #[must_use]
+    pub fn of_new_bucket(mut self, is_new: bool) -> Self {
+        self.is_new = is_new;
+        self
     }
 
     /// The same, with settings that may be made weaker.
@@ -67,34 +93,16 @@ impl Wanted {
         self
     }
 
-    /// Refuses a policy that would lock out whoever is about to set it.
-    ///
-    /// # Errors
-    /// [`BucketError::LocksOut`].
-    pub fn check_lockout(&self, bucket: &Bucket, arn: &str) -> Result<(), BucketError> {
-        let refusal = |setting, because: String, hint: String| {
-            Err(BucketError::LocksOut {
-                bucket: self.bucket.clone(),
-                setting,
-                because,
-                hint,
-            })
-        };
-        if self.force_tls && !bucket.is_reached_by_tls() {
-            return refusal(
-                Setting::ForceTls,
-                "S3 is reached without TLS here".to_owned(),
-                "take `bucket.force_tls` out, or reach S3 by `https://`".to_owned(),
-            );
-        }
-        match &self.insiders {
-            Some(insiders) if !insiders.include(arn) => refusal(
-                Setting::AllowedPrincipals,
-                format!("`{arn}`, which tfw uses, is not among those let in"),
-                "add it to `bucket.allowed_principals`, or let tfw use a role (`assume_role`), which is let in by itself"
-                    .to_owned(),
-            ),
-            _ => Ok(()),
+    /// Whether TLS is forced by default alone.
+    pub(super) fn presumes_tls(&self) -> bool {
+        self.force_tls && self.spec.force_tls.is_none() && self.insiders.is_none()
+    }
+
+    /// The same without that.
+    pub(super) fn without_tls(&self) -> Self {
+        Self {
+            force_tls: false,
+            ..self.clone()
         }
     }
 
@@ -108,6 +116,15 @@ impl Wanted {
 
     pub(super) fn may_weaken(&self, setting: Setting) -> bool {
         self.weaker.contains(&setting)
+    }
+
+    /// The tags that the bucket must have.
+    pub(super) fn tags(&self) -> BTreeMap<String, String> {
+        if self.is_new {
+            self.new_tags()
+        } else {
+            self.spec.tags.clone()
+        }
     }
 
     /// The tags of what is created.

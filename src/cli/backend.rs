@@ -60,7 +60,8 @@ pub(super) struct EnsureArgs {
     /// Let this setting become weaker than it is (repeatable)
     ///
     /// `encryption`: KMS may become AES256. `force_tls`, `allowed_principals`: the policy may let in
-    /// whom it shut out. `noncurrent_days`: old versions may be kept for less long.
+    /// whom it shut out. `kms_key_policy`: a key may obey its account, which somebody kept out of
+    /// it. `noncurrent_days`: old versions may be kept for less long.
     #[arg(long, value_name = "SETTING", value_parser = setting(), help_heading = "Backend")]
     allow_weaker: Vec<String>,
 }

@@ -16,8 +16,9 @@ use crate::ui;
 ///
 /// Read from the states directly, many at once: no Terraform runs, and nothing is changed. A unit
 /// without a state, or without a bucket, is shown as such; what cannot be told is told why, and
-/// then the exit code is 1. A bucket is `weak` where `tfw backend check` would find a difference.
-/// States of backends other than `s3` and `local` are not looked at.
+/// then the exit code is 1. A bucket is `weak` where `tfw backend check` would find a difference in
+/// its settings; how states are encrypted is not looked at. States of backends other than `s3` and
+/// `local` are not looked at.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tfw status --all                         the whole estate

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use super::{AccountId, BucketName, Principal, UnitId};
 
@@ -71,7 +72,7 @@ pub struct BucketCondition {
 }
 
 /// A setting of a backend that is not as the manifest says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The setting, in the manifest's words where it has one: `versioning`, `encryption`.
     pub setting: &'static str,
@@ -98,8 +99,7 @@ pub enum Action {
 }
 
 /// Why a difference is left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// It is stronger than asked for; only `--allow-weaker` changes it.
     Stronger,
@@ -109,6 +109,40 @@ pub enum Reason {
     Unreadable(String),
     /// It takes `--reencrypt`.
     Reencrypt,
+}
+
+impl Reason {
+    /// As documents have it.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Stronger => "stronger",
+            Self::Foreign(_) => "foreign",
+            Self::Unreadable(_) => "unreadable",
+            Self::Reencrypt => "reencrypt",
+        }
+    }
+
+    fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Foreign(detail) | Self::Unreadable(detail) => Some(detail),
+            Self::Stronger | Self::Reencrypt => None,
+        }
+    }
+}
+
+/// As documents have it: the reason is a word, and what there is to say of it stands in `detail`.
+impl Serialize for Difference {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut document = serializer.serialize_struct("Difference", 6)?;
+        document.serialize_field("setting", &self.setting)?;
+        document.serialize_field("actual", &self.actual)?;
+        document.serialize_field("desired", &self.desired)?;
+        document.serialize_field("action", &self.action)?;
+        document.serialize_field("reason", &self.reason.as_ref().map(Reason::word))?;
+        let detail = self.reason.as_ref().and_then(Reason::detail);
+        document.serialize_field("detail", &detail)?;
+        document.end()
+    }
 }
 
 /// As people see it: `+ versioning Enabled`, `~ encryption AES256 → aws:kms alias/state`.
@@ -156,5 +190,34 @@ impl Difference {
     /// Whether it is not even known.
     pub fn is_unknown(&self) -> bool {
         matches!(self.reason, Some(Reason::Unreadable(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_have_the_reason_as_a_word() {
+        let difference = |reason| {
+            let difference = Difference {
+                setting: "tags",
+                actual: None,
+                desired: "a=b".to_owned(),
+                action: Action::Keep,
+                reason,
+            };
+            let document = serde_json::to_value(difference).unwrap();
+            (document["reason"].clone(), document["detail"].clone())
+        };
+        let text = |text: &str| serde_json::Value::from(text);
+        let null = serde_json::Value::Null;
+        assert_eq!(difference(None), (null.clone(), null.clone()));
+        assert_eq!(difference(Some(Reason::Stronger)), (text("stronger"), null));
+        let unreadable = Reason::Unreadable("access denied".to_owned());
+        assert_eq!(
+            difference(Some(unreadable)),
+            (text("unreadable"), text("access denied"))
+        );
     }
 }

@@ -7,7 +7,6 @@ use crate::aws::VerifiedAccount;
 use crate::events::Phase;
 use crate::journal::Migration;
 use crate::model::{Backend, Condition, Diagnostic, Lock, StatePresence, Unit, UnitStatus};
-use crate::stage::Context;
 use crate::stage::backend;
 use crate::stage::context::at_once;
 use crate::stage::failure::Failure;
@@ -17,32 +16,56 @@ use crate::stage::initialise::agrees_on_disk;
 use crate::stage::record::Record;
 use crate::stage::site::{self, Site};
 use crate::stage::states;
+use crate::stage::{Context, SafeBackend};
 use crate::state::{Found, StateStore};
 use crate::terraform::Recorded;
 
 /// Looks at the selected units; the rows stand in their order. Each diagnostic names its unit.
 pub async fn status(ctx: &Context) -> (Vec<UnitStatus>, Vec<Diagnostic>) {
-    let (looked, conditions) = tokio::join!(
-        at_once(ctx.units().map(|unit| status_of(ctx, unit))),
-        conditions(ctx)
-    );
+    let units: Vec<&Unit> = ctx.units().collect();
+    // Only states in S3 take credentials, which the look at the unit and the one at its bucket share.
+    let in_s3 = |unit: &&Unit| matches!(unit.backend, Backend::S3(_));
+    let records: Vec<Record<'_>> = units
+        .iter()
+        .copied()
+        .filter(in_s3)
+        .map(|unit| Record::new(ctx, unit))
+        .collect();
+    let verified = at_once(records.iter().map(|record| verify(ctx, record))).await;
+    let references: Vec<&Record<'_>> = records.iter().collect();
+    let sites = site::sites(&references, &verified);
+    let mut accounts = verified.iter();
+    let looks: Vec<_> = units
+        .iter()
+        .map(|&unit| {
+            let account = if in_s3(&unit) { accounts.next() } else { None };
+            status_of(ctx, unit, account)
+        })
+        .collect();
+    let (looked, conditions) = tokio::join!(at_once(looks), conditions(ctx, &sites, records.len()));
     let (mut rows, diagnostics): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
-    for (row, condition) in rows.iter_mut().zip(conditions) {
+    let rows_in_s3 = rows.iter_mut().zip(&units).filter(|(_, unit)| in_s3(unit));
+    for ((row, _), condition) in rows_in_s3.zip(conditions) {
         row.condition = condition;
     }
     (rows, diagnostics.into_iter().flatten().collect())
 }
 
-/// What the buckets of the selected units are like, each looked at once. What cannot be told is told
-/// by the look at the unit, too.
-async fn conditions(ctx: &Context) -> Vec<Option<Condition>> {
-    let records: Vec<Record<'_>> = ctx.units().map(|unit| Record::new(ctx, unit)).collect();
+async fn verify(ctx: &Context, record: &Record<'_>) -> Result<SafeBackend, Failure> {
+    record.phase(Phase::State);
+    tokio::select! {
+        biased;
+        () = ctx.signals.stopped() => Err(Failure::not_begun(ctx)),
+        verified = backend::verify(record) => verified,
+    }
+}
+
+/// What the buckets are like, each looked at once, by the positions of the `users` units that use
+/// them. What cannot be told is told by the look at the unit, too.
+async fn conditions(ctx: &Context, sites: &[Site<'_, '_>], users: usize) -> Vec<Option<Condition>> {
     let look = async {
-        let prepared = at_once(records.iter().map(|record| backend::verify(record))).await;
-        let references: Vec<&Record<'_>> = records.iter().collect();
-        let sites = site::sites(&references, &prepared);
         let looked = at_once(sites.iter().map(Site::condition)).await;
-        let mut conditions = vec![None; records.len()];
+        let mut conditions = vec![None; users];
         for (site, condition) in sites.iter().zip(looked) {
             for &user in &site.users {
                 conditions[user] = condition;
@@ -52,18 +75,23 @@ async fn conditions(ctx: &Context) -> Vec<Option<Condition>> {
     };
     tokio::select! {
         biased;
-        () = ctx.signals.stopped() => vec![None; records.len()],
+        () = ctx.signals.stopped() => vec![None; users],
         conditions = look => conditions,
     }
 }
 
-async fn status_of(ctx: &Context, unit: &Unit) -> (UnitStatus, Vec<Diagnostic>) {
+/// `verified`: the credentials for the state, where that is in S3.
+async fn status_of(
+    ctx: &Context,
+    unit: &Unit,
+    verified: Option<&Result<SafeBackend, Failure>>,
+) -> (UnitStatus, Vec<Diagnostic>) {
     let mut record = Record::new(ctx, unit);
     let mut row = UnitStatus::unknown(unit);
     let end = tokio::select! {
         biased;
         () = ctx.signals.stopped() => Err(Failure::not_begun(ctx)),
-        end = look(&mut record, &mut row) => end,
+        end = look(&mut record, &mut row, verified) => end,
     };
     let mut diagnostics = record.finish(end).diagnostics;
     for diagnostic in &mut diagnostics {
@@ -76,7 +104,11 @@ async fn status_of(ctx: &Context, unit: &Unit) -> (UnitStatus, Vec<Diagnostic>) 
 }
 
 /// Fills in a row as far as it can be told.
-async fn look(record: &mut Record<'_>, row: &mut UnitStatus) -> Result<(), Failure> {
+async fn look(
+    record: &mut Record<'_>,
+    row: &mut UnitStatus,
+    verified: Option<&Result<SafeBackend, Failure>>,
+) -> Result<(), Failure> {
     let on_disk = is_initialised(record.ctx, record.unit);
     row.initialised = on_disk.as_ref().ok().copied();
     row.unmigrated = is_unmigrated(record)?;
@@ -94,7 +126,7 @@ async fn look(record: &mut Record<'_>, row: &mut UnitStatus) -> Result<(), Failu
             );
             Ok(())
         }
-        Backend::S3(_) | Backend::Local(_) => look_at_state(record, row).await,
+        Backend::S3(_) | Backend::Local(_) => look_at_state(record, row, verified).await,
     };
     all([on_disk.map(drop), state])
 }
@@ -130,17 +162,23 @@ fn is_unmigrated(record: &mut Record<'_>) -> Result<bool, Failure> {
     Ok(true)
 }
 
-async fn look_at_state(record: &mut Record<'_>, row: &mut UnitStatus) -> Result<(), Failure> {
+async fn look_at_state(
+    record: &mut Record<'_>,
+    row: &mut UnitStatus,
+    verified: Option<&Result<SafeBackend, Failure>>,
+) -> Result<(), Failure> {
     record.phase(Phase::State);
     let unit = record.unit;
-    let (account, locks) = match &unit.backend {
-        Backend::S3(s3) => {
-            let safe = backend::verify(record).await?;
-            // Without the lock file, a lock is in DynamoDB, or there is none.
-            (safe.state_account().clone(), s3.use_lockfile)
-        }
+    let account = match verified {
+        Some(Ok(safe)) => safe.state_account().clone(),
+        Some(Err(failure)) => return Err(failure.clone()),
         // A file, which takes no credentials.
-        Backend::Local(_) | Backend::Other(_) => (VerifiedAccount::without_credentials(), true),
+        None => VerifiedAccount::without_credentials(),
+    };
+    let locks = match &unit.backend {
+        // Without the lock file, a lock is in DynamoDB, or there is none.
+        Backend::S3(s3) => s3.use_lockfile,
+        Backend::Local(_) | Backend::Other(_) => true,
     };
     let store = states::open(unit, &account).await?;
     let state = async {

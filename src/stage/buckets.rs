@@ -73,7 +73,7 @@ pub(crate) async fn ensure(
                 .flat_map(|(site, _)| site.each(&absent_failure(site))),
         );
     } else if absent != Absent::CreateAgreed
-        && let Err(refusal) = consent(records, &missing).await
+        && let Err(refusal) = consent(&missing).await
     {
         failures.extend(
             missing
@@ -90,7 +90,7 @@ pub(crate) async fn ensure(
                 // All else was just made.
                 Ok(plan) => warn(
                     site,
-                    plan.differences.iter().filter(|each| each.is_unknown()),
+                    plan.differences.iter().filter(|each| each.reason.is_some()),
                 ),
                 Err(failure) => failures.extend(site.each(&failure)),
             }
@@ -159,14 +159,12 @@ fn warn<'d>(site: &Site<'_, '_>, differences: impl IntoIterator<Item = &'d Diffe
 }
 
 /// Asks once about all buckets that are absent.
-async fn consent(
-    records: &[&Record<'_>],
-    missing: &[(&Site<'_, '_>, Option<Opened>)],
-) -> Result<(), Failure> {
+async fn consent(missing: &[(&Site<'_, '_>, Option<Opened>)]) -> Result<(), Failure> {
     let ctx = missing[0].0.record.ctx;
+    // A bucket is made for all who use it, selected or not.
     let units: Vec<&Unit> = missing
         .iter()
-        .flat_map(|(site, _)| site.users.iter().map(|&index| records[index].unit))
+        .flat_map(|(site, _)| site.all_users())
         .collect();
     let question = || {
         let s = if missing.len() == 1 { "" } else { "s" };

@@ -10,7 +10,7 @@ use super::context::at_once;
 use super::failure::Failure;
 use super::record::Record;
 use crate::aws::{AwsError, Bucket, Kms, VerifiedAccount};
-use crate::bucket::{self, Actual, BucketError, Plan, Presence, Setting, Wanted};
+use crate::bucket::{self, Actual, BucketError, Caller, Plan, Presence, Setting, Wanted};
 use crate::events::Phase;
 use crate::journal::{Step, StepState};
 use crate::model::{
@@ -23,6 +23,8 @@ pub(crate) struct Site<'r, 'c> {
     pub(crate) record: &'r Record<'c>,
     pub(crate) s3: &'c S3Backend,
     pub(crate) account: VerifiedAccount,
+    /// All that tfw acts as in it: no policy may lock one of them out.
+    callers: Vec<Caller>,
     /// Indices of the units.
     pub(crate) users: Vec<usize>,
 }
@@ -66,11 +68,17 @@ pub(crate) fn sites<'r, 'c>(
                     record,
                     s3,
                     account: safe.state_account().clone(),
+                    callers: Vec::new(),
                     users: Vec::new(),
                 });
                 sites.len() - 1
             });
-        sites[site].users.push(index);
+        let site = &mut sites[site];
+        site.users.push(index);
+        let arn = safe.state_account().arn();
+        let caller = arn.map(|arn| Caller::new(arn, role_for_state(record.unit).as_ref()));
+        site.callers
+            .extend(caller.filter(|caller| !site.callers.contains(caller)));
     }
     sites
 }
@@ -104,13 +112,8 @@ impl Site<'_, '_> {
         let spec: &BucketSpec = &self.record.unit.bucket;
         let bucket = self.account.bucket(self.s3).await?;
         // Whoever uses it, selected or not: a policy must shut none of them out.
-        let others = ctx
-            .project
-            .units
-            .iter()
-            .filter(|unit| self.is_used_by(unit));
         let (mut roles, mut keys) = (Vec::new(), Vec::new());
-        for unit in others {
+        for unit in self.all_users() {
             roles.extend(role_for_state(unit));
             if let Backend::S3(s3) = &unit.backend {
                 keys.push(s3.object_key());
@@ -118,18 +121,25 @@ impl Site<'_, '_> {
         }
         roles.sort();
         roles.dedup();
+        let exists = presence == Presence::Exists;
         let wanted = Wanted::new(self.s3, &bucket, spec, &roles, keys)
+            .acting_as(&self.callers)
+            .of_new_bucket(!exists)
             .allowing_weaker(weaker)
             .of_project(ctx.project.name.as_deref());
-        let kms = match &spec.encryption {
-            Encryption::Kms { key: Some(arn) } => {
+        // States may have a key where the bucket's default has none.
+        let key = match &spec.encryption {
+            Encryption::Kms { key: Some(key) } => Some(key),
+            Encryption::Kms { key: None } | Encryption::Aes256 => self.s3.kms_key_id.as_ref(),
+        };
+        let kms = match key {
+            Some(arn) => {
                 let region = arn.split(':').nth(3).and_then(|region| region.parse().ok());
                 let region = region.as_ref().unwrap_or(&self.s3.region);
                 Some(self.account.kms(region).await?)
             }
-            Encryption::Kms { key: None } | Encryption::Aes256 => None,
+            None => None,
         };
-        let exists = presence == Presence::Exists;
         let actual = bucket::inspect(&bucket, kms.as_ref(), &wanted, exists).await?;
         let plan = bucket::plan(&actual, &wanted);
         Ok(Opened {
@@ -174,11 +184,16 @@ impl Site<'_, '_> {
                 is_alias: key.contains(":alias/"),
             }));
         }
-        let arn = self.account.arn().unwrap_or_default();
         opened
-            .wanted
-            .check_lockout(&opened.bucket, arn)
+            .plan
+            .check_lockout()
             .map_err(|error| unusable(&error))
+    }
+
+    /// All units of the project that keep their state in the bucket, selected or not.
+    pub(crate) fn all_users(&self) -> impl Iterator<Item = &Unit> {
+        let units = self.record.ctx.project.units.iter();
+        units.filter(|unit| self.is_used_by(unit))
     }
 
     /// Whether a unit keeps its state in this bucket.
@@ -210,6 +225,7 @@ impl Site<'_, '_> {
         if opened.exists {
             return Ok(());
         }
+        self.go_on()?;
         let detail = json!({ "bucket": self.s3.bucket, "region": self.s3.region });
         self.step(Step::CreateBucket, &detail, async {
             bucket::create(&opened.bucket, self.account.account_id()).await
@@ -222,10 +238,11 @@ impl Site<'_, '_> {
         let Some(kms) = &opened.kms else {
             return Ok(());
         };
+        self.go_on()?;
         let detail = json!({ "alias": alias });
         let (_, new) = self
             .step(Step::CreateKey, &detail, async {
-                bucket::ensure_key(kms, &opened.bucket, &opened.wanted, alias).await
+                bucket::ensure_key(kms, &opened.bucket, &opened.wanted, &opened.plan, alias).await
             })
             .await?;
         if new {
@@ -236,20 +253,35 @@ impl Site<'_, '_> {
     }
 
     async fn mend(&self, opened: &Opened) -> Result<Plan, Failure> {
+        self.go_on()?;
         let detail = json!({ "bucket": self.s3.bucket });
-        let mended =
-            async { bucket::mend(&opened.bucket, opened.kms.as_ref(), &opened.wanted).await };
+        let Opened { kms, wanted, .. } = opened;
+        // Of a new bucket, nobody was shown what it is like.
+        let shown = opened.exists.then_some(&opened.plan);
+        let mended = async { bucket::mend(&opened.bucket, kms.as_ref(), wanted, shown).await };
         let plan = self.step(Step::MendBucket, &detail, mended).await?;
         let bucket = &self.s3.bucket;
-        if opened.exists {
-            let set = plan.settings_set().join(", ");
-            self.record
-                .note(format!("mended the state bucket `{bucket}`: {set}"));
+        let set = plan.settings_set();
+        if opened.exists && set.is_empty() {
+            // Another process was faster.
+        } else if opened.exists {
+            self.record.note(format!(
+                "mended the state bucket `{bucket}`: {}",
+                set.join(", ")
+            ));
         } else {
             self.record
                 .note(format!("created the state bucket `{bucket}`"));
         }
         Ok(plan)
+    }
+
+    /// Nothing new is begun while the run is being stopped.
+    fn go_on(&self) -> Result<(), Failure> {
+        if self.record.ctx.signals.is_stopping() {
+            return Err(Failure::not_started());
+        }
+        Ok(())
     }
 
     /// A step that changes something, with its begin and its end in the journal.
@@ -301,14 +333,36 @@ pub(crate) async fn make(sites: &[(&Site<'_, '_>, &Opened)]) -> Vec<Result<Plan,
             }
         }
     }
-    let mended = sites
-        .iter()
-        .zip(failures)
-        .map(async |((site, opened), failure)| match failure {
-            Some(failure) => Err(failure),
-            None => site.mend(opened).await,
-        });
-    at_once(mended).await
+    // Those that share a key write its policy one after the other.
+    let mut groups: BTreeMap<(Option<&str>, usize), Vec<usize>> = BTreeMap::new();
+    for (index, (site, _)) in sites.iter().enumerate() {
+        let group = match &site.record.unit.bucket {
+            BucketSpec {
+                create_kms_key: true,
+                encryption: Encryption::Kms { key: Some(alias) },
+                ..
+            } => (Some(alias.as_str()), 0),
+            _ => (None, index),
+        };
+        groups.entry(group).or_default().push(index);
+    }
+    let failures = &failures;
+    let mended = at_once(groups.into_values().map(async |group| {
+        let mut ends = Vec::new();
+        for index in group {
+            let (site, opened) = sites[index];
+            let end = match &failures[index] {
+                Some(failure) => Err(failure.clone()),
+                None => site.mend(opened).await,
+            };
+            ends.push((index, end));
+        }
+        ends
+    }))
+    .await;
+    let mut ends: Vec<_> = mended.into_iter().flatten().collect();
+    ends.sort_by_key(|(index, _)| *index);
+    ends.into_iter().map(|(_, end)| end).collect()
 }
 
 /// The role that reaches the state of a unit, where the manifest names one.
@@ -321,5 +375,11 @@ fn role_for_state(unit: &Unit) -> Option<RoleArn> {
 }
 
 pub(crate) fn unusable(error: &BucketError) -> Failure {
-    Failure::fact(error.to_string(), error.hint(), error.is_refusal())
+    let parts = error.parts().into_iter();
+    let failures = parts.map(|(text, hint)| Failure::fact(text, hint, error.is_refusal()));
+    let merged = failures.reduce(|mut first, other| {
+        first.diagnostics.extend(other.diagnostics);
+        first
+    });
+    merged.unwrap_or_else(|| Failure::fact(error.to_string(), None, error.is_refusal()))
 }

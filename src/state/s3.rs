@@ -3,7 +3,8 @@
 use super::lock::NewLock;
 use super::{Found, RawState, StateError, lock};
 use crate::aws::{
-    AwsError, Bucket, Object, ObjectEncryption, ObjectVersion, VerifiedAccount, Written,
+    AwsError, Bucket, Object, ObjectEncryption, ObjectNotes, ObjectVersion, VerifiedAccount,
+    Written,
 };
 use crate::model::{Lock, S3Backend};
 
@@ -95,15 +96,27 @@ impl S3State {
         Ok(matches!(written, Written::New(_)))
     }
 
-    /// Writes the same content anew, as long as it is still the current one, so that it is encrypted
-    /// as the backend says.
+    /// What stands on the object beside the state.
+    ///
+    /// # Errors
+    /// S3 could not or would not say.
+    pub async fn notes(&self) -> Result<ObjectNotes, AwsError> {
+        self.bucket.object_notes(&self.key).await
+    }
+
+    /// Writes the same content anew, as long as the object has this entity tag, so that it is
+    /// encrypted as the backend says.
     ///
     /// # Errors
     /// Somebody else has written since, or S3 could not or would not.
-    pub async fn write_again(&self, raw: &RawState) -> Result<(), StateError> {
-        let etag = raw.etag.as_deref().unwrap_or("*");
+    pub async fn write_again(
+        &self,
+        content: &[u8],
+        etag: &str,
+        notes: &ObjectNotes,
+    ) -> Result<(), StateError> {
         self.bucket
-            .put_over(&self.key, &raw.bytes, etag, self.kms_key.as_deref())
+            .put_over(&self.key, content, etag, notes, self.kms_key.as_deref())
             .await
             .map(drop)
             .map_err(|cause| self.unwritable(&self.key, cause))

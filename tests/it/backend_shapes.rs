@@ -228,7 +228,10 @@ fn with_a_lifecycle_of_others() {
         |more: &str| format!("<LifecycleConfiguration>{theirs}{more}</LifecycleConfiguration>");
     test.put_setting("dev", "lifecycle", &rules(""));
     let before = test.settings("dev", &test.bucket("dev"))["lifecycle"][0].clone();
-    assert_eq!(differences(&test, 2), ["add noncurrent_days - → 30"]);
+    assert_eq!(
+        differences(&test, 2),
+        ["add noncurrent_days - → 30 (older versions of states are removed)"]
+    );
     assert_eq!(mend(&test, &[]), ["PutBucketLifecycleConfiguration"]);
     let after = test.settings("dev", &test.bucket("dev"));
     assert_eq!(after["lifecycle"].as_array().unwrap().len(), 2);

@@ -180,4 +180,30 @@ impl Bucket {
         )
         .map(drop)
     }
+
+    /// Takes the bucket's policy away. That there is none is well, too.
+    ///
+    /// # Errors
+    /// S3 could not or would not.
+    pub async fn remove_policy(&self) -> Result<(), AwsError> {
+        let answer = ask!(self, delete_bucket_policy, "s3:DeleteBucketPolicy");
+        unless_unset(answer).map(drop)
+    }
+
+    /// The role that S3 replicates the bucket with; `None`: it is not replicated.
+    ///
+    /// # Errors
+    /// S3 could not or would not say.
+    pub async fn replication_role(&self) -> Result<Option<String>, AwsError> {
+        let answer = ask!(
+            self,
+            get_bucket_replication,
+            "s3:GetReplicationConfiguration"
+        );
+        let configuration =
+            unless_unset(answer)?.and_then(|answer| answer.replication_configuration);
+        Ok(configuration
+            .map(|configuration| configuration.role)
+            .filter(|role| !role.is_empty()))
+    }
 }

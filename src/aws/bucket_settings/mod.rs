@@ -35,13 +35,14 @@ macro_rules! ask {
 use ask;
 
 /// What S3 answers, with a 404, of a setting that was never made.
-const UNSET: [&str; 6] = [
+const UNSET: [&str; 7] = [
     "ServerSideEncryptionConfigurationNotFoundError",
     "NoSuchPublicAccessBlockConfiguration",
     "OwnershipControlsNotFoundError",
     "NoSuchBucketPolicy",
     "NoSuchLifecycleConfiguration",
     "NoSuchTagSet",
+    "ReplicationConfigurationNotFoundError",
 ];
 
 /// The answer; `None`: the setting was never made.

@@ -1,110 +1,29 @@
-//! The KMS key, and the default encryption of the bucket.
+//! The default encryption of the bucket, and what its states are encrypted with.
 
 use super::{Change, Findings, Setting};
 use crate::aws::DefaultEncryption;
-use crate::bucket::actual::{Key, KeyFacts};
-use crate::bucket::policy::{self, Policy, Statement};
+use crate::bucket::actual::Key;
 use crate::bucket::{Actual, Wanted};
 use crate::model::{Encryption, Reason};
 
-/// The key itself, where the manifest names one.
-pub(super) fn key(actual: &Actual, wanted: &Wanted, found: &mut Findings) {
-    let Some(arn) = wanted.kms_key() else { return };
-    let name = short(arn);
-    match &actual.key {
-        Key::NotAsked => {}
-        Key::Absent if wanted.spec.create_kms_key => {
-            found.add(Setting::KmsKey, None, name);
-            found.add(Setting::KmsKeyRotation, None, "every year");
-        }
-        Key::Absent => found.keep(
-            Setting::KmsKey,
-            None,
-            name,
-            Reason::Foreign("it does not exist, and `create_kms_key` is not set".to_owned()),
-        ),
-        Key::Unreadable(why) => {
-            found.keep(Setting::KmsKey, None, name, Reason::Unreadable(why.clone()));
-        }
-        Key::Unusable(state) => found.keep(
-            Setting::KmsKey,
-            Some(state.clone()),
-            name,
-            Reason::Foreign("nothing can be encrypted with it".to_owned()),
-        ),
-        Key::There(facts) => care_for_key(facts, wanted, found),
-    }
-}
-
-fn care_for_key(facts: &KeyFacts, wanted: &Wanted, found: &mut Findings) {
-    let desired = "every year";
-    if let Some(rotates) = &facts.rotates
-        && found.known(rotates, Setting::KmsKeyRotation, desired) == Some(&false)
-    {
-        found.add(Setting::KmsKeyRotation, None, desired);
-        found.change(Change::RotateKey(facts.arn.clone()));
-    }
-    let desired = "the account in charge";
-    let setting = Setting::KmsKeyPolicy;
-    let Some(policy) = &facts.policy else { return };
-    let Some(text) = found.known(policy, setting, desired) else {
-        return;
-    };
-    let mut policy = match text.as_deref().map_or(Ok(Policy::new()), Policy::parse) {
-        Ok(policy) => policy,
-        Err(why) => {
-            found.keep(setting, None, desired, Reason::Unreadable(why));
-            return;
-        }
-    };
-    let mut lacks = false;
-    for (sid, statement, what) in key_statements(wanted) {
-        let meaning = Statement::of(&statement).unwrap_or_default();
-        if !policy.statements().iter().any(|each| each.covers(&meaning)) {
-            policy.set(sid, Some(&statement));
-            found.add(setting, None, what);
-            lacks = true;
-        }
-    }
-    if lacks {
-        found.change(Change::KeyPolicy {
-            key: facts.arn.clone(),
-            policy: policy.text(),
-        });
-    }
-}
-
-/// What the policy of a key must say.
-fn key_statements(wanted: &Wanted) -> Vec<(&'static str, serde_json::Value, String)> {
-    let mut statements = vec![(
-        policy::ACCOUNT_IN_CHARGE,
-        policy::account_in_charge(wanted.partition, &wanted.owner),
-        "the account in charge".to_owned(),
-    )];
-    if let Some(insiders) = &wanted.insiders {
-        let others = insiders.others(&wanted.owner);
-        let names: Vec<&str> = others.iter().map(String::as_str).collect();
-        statements.extend(
-            policy::others_may_use_key(wanted.partition, &others).map(|statement| {
-                let what = format!("{} may use it", names.join(", "));
-                (policy::OTHER_ACCOUNTS, statement, what)
-            }),
-        );
-    }
-    statements
-}
-
-/// The policy of a key that tfw creates.
-pub(in crate::bucket) fn new_key_policy(wanted: &Wanted) -> String {
-    let mut policy = Policy::new();
-    for (sid, statement, _) in key_statements(wanted) {
-        policy.set(sid, Some(&statement));
-    }
-    policy.text()
-}
-
 /// The default encryption. A stronger one than asked for is kept.
 pub(super) fn bucket(actual: &Actual, wanted: &Wanted, found: &mut Findings) {
+    default(actual, wanted, found);
+    if wanted.spec.encryption == (Encryption::Kms { key: None }) && !wanted.states_have_key {
+        // `encrypt = true` without a key sends `AES256`, whatever the bucket's default is.
+        found.keep(
+            Setting::StateEncryption,
+            Some("AES256".to_owned()),
+            "aws:kms",
+            Reason::Foreign(
+                "Terraform asks S3 for AES256 unless it is given a key: set `bucket.kms_key`"
+                    .to_owned(),
+            ),
+        );
+    }
+}
+
+fn default(actual: &Actual, wanted: &Wanted, found: &mut Findings) {
     let setting = Setting::Encryption;
     let desired = described(&asked_for(wanted, None));
     let Some(encryption) = found.known(&actual.encryption, setting, &desired) else {
@@ -121,6 +40,15 @@ pub(super) fn bucket(actual: &Actual, wanted: &Wanted, found: &mut Findings) {
             return;
         }
         (Encryption::Kms { key }, Some(is)) if fits(is, key.as_deref(), actual) => return,
+        (Encryption::Kms { key: Some(key) }, Some(is)) => {
+            if let Key::Unreadable(why) = &actual.key
+                && may_be_same(is, key)
+            {
+                let reason = Reason::Unreadable(why.clone());
+                found.keep(setting, Some(described(is)), desired, reason);
+                return;
+            }
+        }
         _ => {}
     }
     let key_arn = actual.key_arn();
@@ -151,14 +79,24 @@ fn fits(is: &DefaultEncryption, key: Option<&str>, actual: &Actual) -> bool {
     is.is_kms() && saves && right_key
 }
 
-/// What is asked for, in the terms of S3; double encryption stays where it is.
+/// Whether the key of a bucket may be this one by another name, where KMS does not say: an alias may
+/// be any key.
+fn may_be_same(is: &DefaultEncryption, key: &str) -> bool {
+    let is_alias = |key: &str| key.contains("alias/");
+    let has = is.key.as_deref().filter(|_| is.is_kms());
+    has.is_some_and(|has| !same_key(has, key) && (is_alias(has) || is_alias(key)))
+}
+
+/// What is asked for, in the terms of S3; double encryption stays where it is, and so does the key
+/// where the manifest names none.
 fn asked_for(wanted: &Wanted, is: Option<&DefaultEncryption>) -> DefaultEncryption {
     match &wanted.spec.encryption {
         Encryption::Aes256 => DefaultEncryption::new("AES256", None, false),
         Encryption::Kms { key } => {
             let double = is.is_some_and(|is| is.algorithm == "aws:kms:dsse");
             let algorithm = if double { "aws:kms:dsse" } else { "aws:kms" };
-            DefaultEncryption::new(algorithm, key.clone(), !double)
+            let has = is.filter(|is| is.is_kms()).and_then(|is| is.key.clone());
+            DefaultEncryption::new(algorithm, key.clone().or(has), !double)
         }
     }
 }
@@ -193,8 +131,12 @@ pub fn same_key(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::LetIn;
+    use super::super::key::key;
     use super::super::testing::{lines, wanted};
     use super::*;
+    use crate::bucket::actual::KeyFacts;
+    use crate::model::Difference;
 
     const ALIAS: &str = "arn:aws:kms:eu-central-1:111111111111:alias/state";
     const ARN: &str = "arn:aws:kms:eu-central-1:111111111111:key/1-2-3";
@@ -204,6 +146,7 @@ mod tests {
         wanted.spec.encryption = Encryption::Kms {
             key: key.map(str::to_owned),
         };
+        wanted.states_have_key = true;
         wanted
     }
 
@@ -217,6 +160,7 @@ mod tests {
     fn there(mut actual: Actual) -> Actual {
         actual.key = Key::There(KeyFacts {
             arn: ARN.to_owned(),
+            can_rotate: true,
             rotates: None,
             policy: None,
         });
@@ -225,7 +169,7 @@ mod tests {
 
     fn found(actual: &Actual, wanted: &Wanted) -> Findings {
         let mut found = Findings::default();
-        key(actual, wanted, &mut found);
+        key(actual, wanted, &LetIn::Anybody, &mut found);
         bucket(actual, wanted, &mut found);
         found
     }
@@ -323,35 +267,51 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_tfws_rotates_and_leaves_the_account_in_charge() {
-        let mut kms = of_kms(Some(ALIAS));
-        kms.spec.create_kms_key = true;
-        let mut actual = with("aws:kms", Some(ARN), true);
-        let with_policy = |policy: &str| {
-            Key::There(KeyFacts {
-                arn: ARN.to_owned(),
-                rotates: Some(Ok(true)),
-                policy: Some(Ok(Some(policy.to_owned()))),
-            })
-        };
-        // The policy that KMS itself gives to a key.
-        actual.key = with_policy(
-            r#"{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions",
-            "Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},"Action":"kms:*","Resource":"*"}]}"#,
-        );
-        assert!(found(&actual, &kms).differences.is_empty());
-        actual.key = with_policy(r#"{"Version":"2012-10-17","Statement":[{"Sid":"Theirs"}]}"#);
-        let lacking = found(&actual, &kms);
+    fn without_a_key_in_the_manifest_the_one_that_is_there_stays() {
+        let kms = of_kms(None);
+        let theirs = found(&with("aws:kms", Some(ARN), false), &kms);
         assert_eq!(
-            lines(&lacking.differences),
-            ["Add kms_key_policy - → the account in charge"]
+            theirs.changes,
+            [Change::Encryption(DefaultEncryption::new(
+                "aws:kms",
+                Some(ARN.to_owned()),
+                true
+            ))]
         );
-        let [Change::KeyPolicy { policy, .. }] = &lacking.changes[..] else {
-            panic!("{:?}", lacking.changes);
+        let default = found(&with("AES256", None, false), &kms);
+        assert_eq!(
+            lines(&default.differences),
+            ["Change encryption AES256 → aws:kms"]
+        );
+    }
+
+    #[test]
+    fn without_a_key_terraform_does_not_use_kms() {
+        let mut kms = of_kms(None);
+        kms.states_have_key = false;
+        let told = found(&with("aws:kms", None, true), &kms);
+        assert!(lines(&told.differences)[0].starts_with("Keep state_encryption AES256 → aws:kms"));
+        assert!(!told.differences[0].is_harmless() && told.changes.is_empty());
+    }
+
+    #[test]
+    fn a_key_that_may_not_be_looked_at_may_be_the_one_that_is_there() {
+        let kms = of_kms(Some(ALIAS));
+        let denied = |mut actual: Actual| {
+            actual.key = Key::Unreadable("denied".to_owned());
+            actual
         };
-        assert!(
-            policy.contains(r#"{"Sid":"Theirs"},{"Sid":"TfwAccountInCharge""#),
-            "{policy}"
+        let perhaps = found(&denied(with("aws:kms", Some(ARN), true)), &kms);
+        assert!(perhaps.changes.is_empty());
+        assert!(perhaps.differences.iter().all(Difference::is_unknown));
+        let same = found(&denied(with("aws:kms", Some(ALIAS), true)), &kms);
+        assert_eq!(same.differences.len(), 1, "only the key itself is unknown");
+        let aes = found(&denied(with("AES256", None, false)), &kms);
+        assert_eq!(aes.changes.len(), 1);
+        let other_id = found(
+            &denied(with("aws:kms", Some("9-9-9"), true)),
+            &of_kms(Some(ARN)),
         );
+        assert_eq!(other_id.changes.len(), 1, "two ids are two keys");
     }
 }

@@ -3,17 +3,20 @@
 mod access;
 mod basics;
 mod encryption;
+mod key;
 mod lifecycle;
+mod lockout;
 mod notes;
 
-pub(super) use encryption::new_key_policy;
+pub(super) use access::LetIn;
 pub use encryption::{same_key, short};
+pub(super) use key::new_key_policy;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::actual::Read;
-use super::{Actual, Wanted};
+use super::{Actual, BucketError, Wanted};
 use crate::aws::{DefaultEncryption, Lifecycle, LogTarget};
 use crate::model::{Action, Difference, Reason};
 
@@ -52,7 +55,8 @@ pub enum Setting {
 
 impl Setting {
     /// Those that can be stronger than asked for, so that there is something to weaken.
-    pub const WEAKENED: [Self; 4] = [
+    pub const WEAKENED: [Self; 5] = [
+        Self::KmsKeyPolicy,
         Self::Encryption,
         Self::ForceTls,
         Self::AllowedPrincipals,
@@ -93,9 +97,48 @@ pub struct Plan {
     pub differences: Vec<Difference>,
     /// In a safe order: nothing is open for a moment that is closed in the end.
     pub(super) changes: Vec<Change>,
+    /// Why carrying it out would lock somebody out who uses the bucket.
+    pub(super) lockout: Option<BucketError>,
+    /// Who gets at the states afterwards.
+    pub(super) let_in: LetIn,
 }
 
 impl Plan {
+    /// Refuses a policy that would lock out whoever is about to set it.
+    ///
+    /// # Errors
+    /// [`BucketError::LocksOut`].
+    pub fn check_lockout(&self) -> Result<(), BucketError> {
+        self.lockout.clone().map_or(Ok(()), Err)
+    }
+
+    /// As it was shown, where the rest was made by another look.
+    pub(super) fn after(self, shown: Self) -> Self {
+        Self {
+            differences: shown.differences,
+            ..self
+        }
+    }
+
+    /// The same, with TLS that is not forced, since that would lock everybody out.
+    pub(super) fn without_tls(mut self) -> Self {
+        let of_tls = self.differences.iter_mut();
+        for difference in of_tls.filter(|each| each.setting == Setting::ForceTls.name()) {
+            difference.action = Action::Keep;
+            difference.reason = Some(Reason::Foreign(
+                "this server takes requests over TLS for others, and would lock everybody out; `bucket.force_tls = false` says that this is well".to_owned(),
+            ));
+        }
+        self
+    }
+
+    /// The first thing that this one does and another one, which was shown, did not say.
+    pub(super) fn beyond(&self, shown: &Self) -> Option<&Difference> {
+        let done = self.differences.iter();
+        done.filter(|each| each.action != Action::Keep)
+            .find(|each| !shown.differences.contains(each))
+    }
+
     /// The names of the settings that are set or changed, each once.
     pub fn settings_set(&self) -> Vec<&'static str> {
         let set = self.differences.iter();
@@ -124,9 +167,21 @@ pub(super) enum Change {
     EnforceObjectOwnership,
     EnableVersioning,
     RotateKey(String),
-    KeyPolicy { key: String, policy: String },
+    KeyPolicy {
+        key: String,
+        policy: String,
+    },
     Encryption(DefaultEncryption),
-    Policy(String),
+    Policy {
+        /// `None`: there is to be none.
+        text: Option<String>,
+        /// What is there.
+        before: Option<String>,
+        /// What it is changed for.
+        settings: Vec<Setting>,
+        /// Whether a statement in it lets in everybody, which blocks of public access refuse.
+        is_public: bool,
+    },
     Lifecycle(Lifecycle),
     Logging(LogTarget),
     Tags(BTreeMap<String, String>),
@@ -134,19 +189,20 @@ pub(super) enum Change {
 
 impl Change {
     /// What it changes.
-    pub(super) fn setting(&self) -> Setting {
-        match self {
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let setting = match self {
             Self::BlockPublicAccess => Setting::PublicAccessBlock,
             Self::EnforceObjectOwnership => Setting::ObjectOwnership,
             Self::EnableVersioning => Setting::Versioning,
             Self::RotateKey(_) => Setting::KmsKeyRotation,
             Self::KeyPolicy { .. } => Setting::KmsKeyPolicy,
             Self::Encryption(_) => Setting::Encryption,
-            Self::Policy(_) => Setting::AllowedPrincipals,
+            Self::Policy { settings, .. } => return settings.clone(),
             Self::Lifecycle(_) => Setting::NoncurrentDays,
             Self::Logging(_) => Setting::AccessLogBucket,
             Self::Tags(_) => Setting::Tags,
-        }
+        };
+        vec![setting]
     }
 }
 
@@ -160,17 +216,20 @@ pub fn plan(actual: &Actual, wanted: &Wanted) -> Plan {
             format!("{} in {}", wanted.bucket, wanted.region),
         );
     }
+    let let_in = access::let_in(actual, wanted);
     basics::access(actual, &mut found);
     basics::versioning(actual, &mut found);
-    encryption::key(actual, wanted, &mut found);
+    key::key(actual, wanted, &let_in, &mut found);
     encryption::bucket(actual, wanted, &mut found);
-    access::policy(actual, wanted, &mut found);
+    access::policy(actual, wanted, &let_in, &mut found);
     lifecycle::old_versions(actual, wanted, &mut found);
     notes::logging(actual, wanted, &mut found);
     notes::tags(actual, wanted, &mut found);
     Plan {
         differences: found.differences,
         changes: found.changes,
+        lockout: found.lockout,
+        let_in,
     }
 }
 
@@ -179,6 +238,7 @@ pub fn plan(actual: &Actual, wanted: &Wanted) -> Plan {
 struct Findings {
     differences: Vec<Difference>,
     changes: Vec<Change>,
+    lockout: Option<BucketError>,
 }
 
 impl Findings {
@@ -254,6 +314,10 @@ pub(in crate::bucket) mod testing {
             force_tls: false,
             insiders: None,
             keys: vec!["app/terraform.tfstate".to_owned()],
+            states_have_key: false,
+            callers: Vec::new(),
+            by_tls: true,
+            is_new: false,
             weaker: BTreeSet::new(),
             project: None,
         }
@@ -278,5 +342,17 @@ pub(in crate::bucket) mod testing {
             )
         };
         plan.iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_plan_goes_beyond_another_by_what_that_did_not_say() {
+        let mut actual = Actual::bare();
+        let shown = plan(&actual, &wanted());
+        assert_eq!(shown.beyond(&shown), None);
+        actual.versioning = Ok(crate::aws::Versioning::Enabled);
+        let less = plan(&actual, &wanted());
+        assert_eq!(less.beyond(&shown), None, "somebody has done a part of it");
+        let more = shown.beyond(&less).map(|each| each.setting);
+        assert_eq!(more, Some("versioning"));
     }
 }

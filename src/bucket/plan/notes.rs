@@ -25,12 +25,12 @@ pub(super) fn logging(actual: &Actual, wanted: &Wanted, found: &mut Findings) {
 
 /// Tags that the manifest names; all others stay.
 pub(super) fn tags(actual: &Actual, wanted: &Wanted, found: &mut Findings) {
-    let asked = if actual.exists {
-        wanted.spec.tags.clone()
-    } else {
-        wanted.new_tags()
-    };
+    let asked = wanted.tags();
     if asked.is_empty() {
+        return;
+    }
+    if actual.tags.is_err() && wanted.spec.tags.is_empty() {
+        // Only tfw's own is missing, which nobody asked for.
         return;
     }
     let text = |key: &str, value: &str| format!("{key}={value}");
@@ -79,6 +79,21 @@ mod tests {
         ");
         let merged = map(&[("cost", "42"), ("env", "dev"), ("team", "platform")]);
         assert_eq!(found.changes, [Change::Tags(merged)]);
+    }
+
+    #[test]
+    fn a_new_bucket_is_tagged_with_the_project() {
+        let mut wanted = wanted();
+        wanted.project = Some("acme".to_owned());
+        let tagged = |wanted: &Wanted| {
+            let mut found = Findings::default();
+            tags(&Actual::bare(), wanted, &mut found);
+            found.changes
+        };
+        assert!(tagged(&wanted).is_empty());
+        wanted.is_new = true;
+        let tags = map(&[("tfw:project", "acme")]);
+        assert_eq!(tagged(&wanted), [Change::Tags(tags)]);
     }
 
     #[test]

@@ -60,6 +60,33 @@ impl Policy {
         statements.find(|statement| statement.sid.as_deref() == Some(sid))
     }
 
+    /// The actions of tfw's statement with this Sid, as they were written.
+    pub(in crate::bucket) fn own_actions(&self, sid: &str) -> Vec<String> {
+        let own = self.statements.iter().find_map(|raw| {
+            let value: serde_json::Value = serde_json::from_str(raw.get()).ok()?;
+            (value.get("Sid")?.as_str()? == sid).then_some(value)
+        });
+        match own.as_ref().and_then(|own| own.get("Action")) {
+            Some(serde_json::Value::String(action)) => vec![action.clone()],
+            Some(serde_json::Value::Array(actions)) => {
+                let actions = actions.iter().filter_map(|action| action.as_str());
+                actions.map(str::to_owned).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether some statement, whoever wrote it, does what this one would.
+    pub(in crate::bucket) fn covers(&self, statement: &serde_json::Value) -> bool {
+        let meaning = Statement::of(statement).unwrap_or_default();
+        self.statements().iter().any(|each| each.covers(&meaning))
+    }
+
+    /// Whether there is nothing in it, which AWS would refuse.
+    pub(in crate::bucket) fn is_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+
     /// Puts a statement in the place of the one with the same Sid, else at the end; `None` takes it
     /// out.
     pub(in crate::bucket) fn set(&mut self, sid: &str, statement: Option<&serde_json::Value>) {
@@ -76,7 +103,7 @@ impl Policy {
         }
     }
 
-    /// The document. One without statements is no policy: AWS would refuse it.
+    /// The document.
     pub(in crate::bucket) fn text(&self) -> String {
         let statements: Vec<&str> = self.statements.iter().map(|raw| raw.get()).collect();
         let statements = format!("[{}]", statements.join(","));

@@ -5,12 +5,17 @@
 //! another Sid counts as tfw's.
 
 mod document;
+mod insiders;
+mod pattern;
 mod statement;
 mod wanted;
 
 pub(super) use document::Policy;
-pub(super) use statement::{Statement, matches_pattern};
+pub use insiders::Caller;
+pub(super) use insiders::Insiders;
+pub(super) use pattern::covers;
+pub(super) use statement::Statement;
 pub(super) use wanted::{
-    ACCOUNT_IN_CHARGE, INSIDERS_ONLY, Insiders, OTHER_ACCOUNTS, TLS_ONLY, account_in_charge,
-    insiders_only, others_may_use, others_may_use_key, tls_only,
+    ACCOUNT_IN_CHARGE, INSIDERS_ONLY, TLS_ONLY, account_in_charge, insiders_only, is_key_sid,
+    key_sid, others_may_use, others_may_use_key, tls_only,
 };

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::covers;
+
 /// A statement, with all that can be written in two ways written in one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::bucket) struct Statement {
@@ -54,7 +56,11 @@ impl Statement {
                     statement.actions = actions.map(|action| action.to_lowercase()).collect();
                 }
                 "Resource" => statement.resources = texts(value),
-                "Condition" => statement.conditions = conditions(value.as_object()?),
+                "Condition" => {
+                    let read = conditions(value.as_object()?);
+                    statement.is_plain &= read.is_some();
+                    statement.conditions = read.unwrap_or_default();
+                }
                 _ => statement.is_plain = false,
             }
         }
@@ -72,49 +78,67 @@ impl Statement {
             && self.conditions.iter().all(|(condition, values)| {
                 wanted.conditions.get(condition).is_some_and(|wanted| {
                     // What is denied to all but a few is denied to more when they are fewer.
-                    if condition.operator.contains("not") {
-                        values.is_subset(wanted)
+                    let (more, fewer) = if condition.is_negated() {
+                        (wanted, values)
                     } else {
-                        values.is_superset(wanted)
+                        (values, wanted)
+                    };
+                    if condition.takes_patterns() {
+                        fewer.is_empty() || all_match(more, fewer)
+                    } else {
+                        fewer.is_subset(more)
                     }
                 })
             })
     }
 
+    /// Whether it denies something, and nothing in it is beyond tfw's understanding.
+    pub(in crate::bucket) fn plainly_denies(&self) -> bool {
+        self.denies() && self.is_plain
+    }
+
+    /// Whether it denies something.
+    pub(in crate::bucket) fn denies(&self) -> bool {
+        self.effect == "Deny"
+    }
+
+    /// Whether it allows something to everybody in the world. What S3 itself calls public is wider.
+    pub(in crate::bucket) fn is_public(&self) -> bool {
+        self.effect == "Allow" && self.is_about_all()
+    }
+
+    /// Whether it is about everybody, whatever else is the case.
+    pub(in crate::bucket) fn is_about_all(&self) -> bool {
+        self.principals.contains("*") && self.conditions.is_empty()
+    }
+
     /// The values of a negated condition on `aws:PrincipalArn`: all others are meant.
     pub(in crate::bucket) fn spared_principals(&self) -> Option<&BTreeSet<String>> {
-        self.conditions.iter().find_map(|(condition, values)| {
-            (condition.operator == "arnnotlike" && condition.key == "aws:principalarn")
-                .then_some(values)
-        })
+        let spared = self.conditions.iter();
+        spared
+            .filter(|(condition, _)| condition.operator == "arnnotlike")
+            .find_map(|(condition, values)| condition.takes_patterns().then_some(values))
+    }
+}
+
+impl Condition {
+    /// Whether it holds for all other values.
+    fn is_negated(&self) -> bool {
+        self.operator.contains("not")
+    }
+
+    /// Whether its values are patterns of the ARNs of principals.
+    fn takes_patterns(&self) -> bool {
+        matches!(self.operator.as_str(), "arnnotlike" | "arnlike") && self.key == "aws:principalarn"
     }
 }
 
 /// Whether each of `wanted` is matched by one of the patterns.
 fn all_match(patterns: &BTreeSet<String>, wanted: &BTreeSet<String>) -> bool {
     !wanted.is_empty()
-        && wanted.iter().all(|wanted| {
-            patterns
-                .iter()
-                .any(|pattern| matches_pattern(pattern, wanted))
-        })
-}
-
-/// Whether a text matches a pattern of IAM: `*` is anything, `?` one character.
-pub(in crate::bucket) fn matches_pattern(pattern: &str, text: &str) -> bool {
-    // Only the two wildcards of IAM are any; the rest of a glob's are escaped.
-    let mut glob = String::with_capacity(pattern.len());
-    for c in pattern.chars() {
-        if matches!(c, '[' | ']' | '{' | '}' | '!' | '\\') {
-            glob.push('\\');
-        }
-        glob.push(c);
-    }
-    globset::GlobBuilder::new(&glob)
-        .literal_separator(false)
-        .backslash_escape(true)
-        .build()
-        .is_ok_and(|glob| glob.compile_matcher().is_match(text))
+        && wanted
+            .iter()
+            .all(|wanted| patterns.iter().any(|pattern| covers(pattern, wanted)))
 }
 
 /// A text, or an array of texts; booleans and numbers are written as texts as well.
@@ -149,30 +173,41 @@ fn principals(value: &Value) -> BTreeSet<String> {
     named.collect()
 }
 
-fn conditions(operators: &Map<String, Value>) -> BTreeMap<Condition, BTreeSet<String>> {
-    let mut conditions = BTreeMap::new();
+/// All must hold. `None`: two of them are about the same in a way that is not one condition.
+fn conditions(operators: &Map<String, Value>) -> Option<BTreeMap<Condition, BTreeSet<String>>> {
+    let mut conditions: BTreeMap<Condition, BTreeSet<String>> = BTreeMap::new();
     for (operator, keys) in operators {
         for (key, values) in keys.as_object().into_iter().flatten() {
             let values = texts(values);
             let key = key.to_lowercase();
             let operator = canonical(&operator.to_lowercase(), &key, &values);
-            conditions.insert(Condition { operator, key }, values);
+            let condition = Condition { operator, key };
+            match conditions.get_mut(&condition) {
+                None => drop(conditions.insert(condition, values)),
+                // Neither one of these nor one of those: none of all of them.
+                Some(others) if condition.is_negated() => others.extend(values),
+                Some(_) => return None,
+            }
         }
     }
-    conditions
+    Some(conditions)
 }
 
 /// Operators that mean the same on the keys that tfw cares for
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>).
 fn canonical(operator: &str, key: &str, values: &BTreeSet<String>) -> String {
     let has_wildcard = values.iter().any(|value| value.contains(['*', '?']));
+    // Parts of ARNs are matched each by itself, texts as a whole.
+    let are_arns = values.iter().all(|value| value.split(':').count() >= 6);
     let same = match (operator, key) {
         // Each request of S3 says whether it came over TLS.
         ("boolifexists", "aws:securetransport") => "bool",
-        ("arnnotequals" | "stringnotlike", "aws:principalarn") => "arnnotlike",
-        ("stringnotequals", "aws:principalarn") if !has_wildcard => "arnnotlike",
-        ("arnequals" | "stringlike", "aws:principalarn") => "arnlike",
-        ("stringequals", "aws:principalarn") if !has_wildcard => "arnlike",
+        ("arnnotequals", "aws:principalarn") => "arnnotlike",
+        ("stringnotlike", "aws:principalarn") if are_arns => "arnnotlike",
+        ("stringnotequals", "aws:principalarn") if are_arns && !has_wildcard => "arnnotlike",
+        ("arnequals", "aws:principalarn") => "arnlike",
+        ("stringlike", "aws:principalarn") if are_arns => "arnlike",
+        ("stringequals", "aws:principalarn") if are_arns && !has_wildcard => "arnlike",
         (other, _) => other,
     };
     same.to_owned()
@@ -258,16 +293,31 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_iams() {
-        assert!(matches_pattern(
-            "arn:aws:iam::1:role/*",
-            "arn:aws:iam::1:role/a/b"
-        ));
-        assert!(matches_pattern("s3:get?bject", "s3:getobject"));
-        assert!(!matches_pattern(
-            "arn:aws:iam::1:role/A",
-            "arn:aws:iam::1:role/AB"
-        ));
-        assert!(matches_pattern("a[b]{c}", "a[b]{c}"));
+    fn two_operators_that_mean_the_same_are_both_heard() {
+        let ours = |names: &[&str]| {
+            tls(&json!({ "Condition": { "ArnNotLike": { "aws:PrincipalArn": names } } }))
+        };
+        let (a, b) = ("arn:aws:iam::1:role/A", "arn:aws:iam::1:role/B");
+        let both = tls(&json!({ "Condition": {
+            "ArnNotLike": { "aws:PrincipalArn": [a] },
+            "StringNotEquals": { "aws:PrincipalArn": [b] },
+        } }));
+        assert_eq!(both.spared_principals().unwrap().len(), 2);
+        assert!(both.covers(&ours(&[a, b])) && !both.covers(&ours(&[a])));
+        let neither = tls(&json!({ "Condition": {
+            "Bool": { "aws:SecureTransport": "false" },
+            "BoolIfExists": { "aws:SecureTransport": "true" },
+        } }));
+        assert!(!neither.covers(&tls(&json!({}))) && !neither.plainly_denies());
+    }
+
+    #[test]
+    fn who_is_spared_may_be_spared_by_a_wider_pattern() {
+        let sparing = |name: &str| {
+            tls(&json!({ "Condition": { "ArnNotLike": { "aws:PrincipalArn": name } } }))
+        };
+        let (account, role) = ("arn:aws:iam::1:*", "arn:aws:iam::1:role/A");
+        assert!(sparing(role).covers(&sparing(account)));
+        assert!(!sparing(account).covers(&sparing(role)));
     }
 }

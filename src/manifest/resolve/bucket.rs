@@ -77,7 +77,9 @@ fn principals(
                 Problem::error(format!("`{principal}` is nobody that a policy can let in"))
                     .label(format!("must be {}", Principal::EXPECTED))
                     .maybe_hint(role_of_session(principal).map(|role| {
-                        format!("for whoever assumes the role, name the role: `{role}`")
+                        format!(
+                            "for whoever assumes the role, name the role with its path: `{role}`"
+                        )
                     }))
             })
         })
@@ -85,14 +87,20 @@ fn principals(
     parsed.collect()
 }
 
-/// The role of a session's ARN, `arn:aws:sts::111111111111:assumed-role/NAME/SESSION`.
+/// The role of a session's ARN, `arn:aws:sts::111111111111:assumed-role/NAME/SESSION`. One of IAM
+/// Identity Center lies below a path of its own, in most regions with the region in it.
 fn role_of_session(arn: &str) -> Option<String> {
     let parts: Vec<&str> = arn.split(':').collect();
     let ["arn", partition, "sts", "", account, resource] = parts[..] else {
         return None;
     };
     let name = resource.strip_prefix("assumed-role/")?.split('/').next()?;
-    Some(format!("arn:{partition}:iam::{account}:role/{name}"))
+    let path = if name.starts_with("AWSReservedSSO_") {
+        "aws-reserved/sso.amazonaws.com/*"
+    } else {
+        ""
+    };
+    Some(format!("arn:{partition}:iam::{account}:role/{path}{name}"))
 }
 
 fn log_bucket(
@@ -190,6 +198,23 @@ fn broken_rule(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_role_of_a_session_of_identity_center_is_named_with_its_path() {
+        let role = |name: &str| {
+            role_of_session(&format!("arn:aws:sts::111111111111:assumed-role/{name}/me"))
+        };
+        assert_eq!(
+            role("Deploy").as_deref(),
+            Some("arn:aws:iam::111111111111:role/Deploy")
+        );
+        assert_eq!(
+            role("AWSReservedSSO_Admin_0123").as_deref(),
+            Some(
+                "arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Admin_0123"
+            )
+        );
+    }
 
     #[test]
     fn a_broken_rule_is_named() {

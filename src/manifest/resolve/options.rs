@@ -69,8 +69,9 @@ pub(super) fn check(
     problems: &mut Collector,
 ) -> Result<Map<String, Json>, Reported> {
     let mut result = Ok(());
-    for name in raw.options.keys() {
-        let Some((summary, hint)) = refusal(name, kind) else {
+    for (name, value) in &raw.options {
+        let refusal = refusal(name, kind).or_else(|| refused_acl(name, value, kind));
+        let Some((summary, hint)) = refusal else {
             continue;
         };
         result = Err(Reported);
@@ -89,6 +90,18 @@ pub(super) fn check(
         return Err(Reported);
     }
     result.map(|()| raw.options.clone())
+}
+
+/// S3 refuses any other ACL in a bucket whose ACLs are off
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html>).
+fn refused_acl(name: &str, value: &Json, kind: &str) -> Option<(String, &'static str)> {
+    let is_refused = kind == "s3" && name == "acl" && *value != "bucket-owner-full-control";
+    is_refused.then(|| {
+        (
+            format!("S3 refuses states with `acl = {value}`: the bucket's ACLs are off"),
+            "take it out; `bucket.allowed_principals` says who gets at the states",
+        )
+    })
 }
 
 fn refusal(name: &str, kind: &str) -> Option<(String, &'static str)> {

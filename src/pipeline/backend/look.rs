@@ -70,14 +70,18 @@ impl<'r, 'c> Survey<'r, 'c> {
             .collect();
         let references: Vec<&Record<'_>> = records.iter().collect();
         let sites = site::sites(&references, prepared);
-        let opened = at_once(sites.iter().map(|site| open(site, options))).await;
+        let opened = at_once(sites.iter().map(async |site| {
+            let opened = open(site, options).await?;
+            let states = states_in(site, &opened, records, prepared, options).await;
+            Ok((opened, states))
+        }))
+        .await;
         let mut buckets = Vec::new();
         for (site, opened) in sites.into_iter().zip(opened) {
             match opened {
-                Ok(opened) => {
+                Ok((opened, states)) => {
                     let check = site.check(&opened);
                     let users = site.users.clone();
-                    let states = states_in(&site, &opened, records, prepared, options).await;
                     buckets.push(Looked {
                         site,
                         users,
@@ -169,10 +173,16 @@ impl<'r, 'c> Survey<'r, 'c> {
     /// A unit whose backend could not be told has failed, whatever else was well.
     pub(super) fn note_unknown(&mut self) {
         for looked in &self.buckets {
-            let failure = unknown(&looked.site, &looked.differences());
-            let users = looked.users.iter();
-            for (&user, failure) in users.filter_map(|user| Some((user, failure.clone()?))) {
-                self.ends[user].failure.get_or_insert(failure);
+            let of_bucket = unknown(&looked.site, &looked.opened.plan.differences);
+            let of_all = looked.users.iter().map(|&user| (user, of_bucket.clone()));
+            let of_states = looked.states.iter().map(|(user, state)| {
+                let difference = std::slice::from_ref(&state.difference);
+                (*user, unknown(&looked.site, difference))
+            });
+            for (user, failure) in of_all.chain(of_states) {
+                if let Some(failure) = failure {
+                    self.ends[user].failure.get_or_insert(failure);
+                }
             }
         }
     }

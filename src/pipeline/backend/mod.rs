@@ -102,10 +102,18 @@ async fn mend(ctx: &Context, survey: &mut Survey<'_, '_>, options: &EnsureOption
     if lacking.is_empty() {
         return;
     }
-    let users = lacking
+    // A setting is changed for all who use the bucket, selected or not; a state is one unit's.
+    let units: Vec<&Unit> = lacking
         .iter()
-        .flat_map(|looked| looked.users.iter().copied());
-    let units: Vec<&Unit> = users.map(|user| survey.units[user]).collect();
+        .flat_map(|looked| -> Vec<&Unit> {
+            if looked.opened.plan.is_done() {
+                let users = looked.users.iter();
+                users.map(|&user| survey.units[user]).collect()
+            } else {
+                looked.site.all_users().collect()
+            }
+        })
+        .collect();
     let question = || question(&lacking);
     let agreed = ctx
         .consent
