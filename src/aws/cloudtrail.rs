@@ -103,7 +103,8 @@ impl CloudTrail {
                     .lookup_events()
                     .lookup_attributes(attribute)
                     .start_time(DateTime::from_secs(since.as_second()))
-                    .end_time(DateTime::from_secs(until.as_second()))
+                    // The second that has begun is asked for, too.
+                    .end_time(DateTime::from_secs(until.as_second() + 1))
                     .set_next_token(token.clone())
                     .send()
                     .await
