@@ -30,9 +30,12 @@ const RETRIES: usize = 6;
 pub struct CloudTrail {
     pub(super) client: Client,
     endpoint: String,
-    /// When the next request may leave.
-    next: Mutex<Option<Instant>>,
+    pace: Pace,
 }
+
+/// Lets requests leave one after the other, [`PACE`] apart: when the next one may.
+#[derive(Debug, Default)]
+struct Pace(Mutex<Option<Instant>>);
 
 /// An event of the history, as CloudTrail tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +70,7 @@ impl VerifiedAccount {
         Ok(CloudTrail {
             client: Client::from_conf(config.build()),
             endpoint: aws.endpoint(Service::CloudTrail, region),
-            next: Mutex::default(),
+            pace: Pace::default(),
         })
     }
 }
@@ -88,7 +91,7 @@ impl CloudTrail {
         let mut token: Option<String> = None;
         loop {
             let page = || async {
-                self.pace().await;
+                self.pace.turn().await;
                 let attribute = LookupAttribute::builder()
                     .attribute_key(LookupAttributeKey::ResourceName)
                     .attribute_value(resource)
@@ -130,15 +133,6 @@ impl CloudTrail {
         }
     }
 
-    /// Waits for this request's turn.
-    async fn pace(&self) {
-        let mut next = self.next.lock().await;
-        if let Some(turn) = *next {
-            tokio::time::sleep_until(turn).await;
-        }
-        *next = Some(Instant::now() + PACE);
-    }
-
     pub(super) fn failure<E>(
         &self,
         action: &'static str,
@@ -157,6 +151,17 @@ impl CloudTrail {
                 by_head: false,
             },
         )
+    }
+}
+
+impl Pace {
+    /// Waits for a request's turn.
+    async fn turn(&self) {
+        let mut next = self.0.lock().await;
+        if let Some(turn) = *next {
+            tokio::time::sleep_until(turn).await;
+        }
+        *next = Some(Instant::now() + PACE);
     }
 }
 
@@ -181,4 +186,17 @@ fn told(event: Event) -> Option<HistoryEvent> {
             .collect(),
         record: event.cloud_trail_event.unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_leave_one_after_the_other_however_many_wait() {
+        let pace = Pace::default();
+        let begun = Instant::now();
+        tokio::join!(pace.turn(), pace.turn(), pace.turn());
+        assert!(begun.elapsed() >= PACE * 2, "{:?}", begun.elapsed());
+    }
 }

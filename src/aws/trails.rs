@@ -18,6 +18,8 @@ pub struct Trail {
     pub log_bucket: Option<String>,
     /// Whether it logs at all just now.
     pub is_logging: bool,
+    /// Why it is not known what it logs: it may not be looked at.
+    pub unreadable: Option<AwsError>,
     selectors: Vec<EventSelector>,
     advanced: Vec<AdvancedEventSelector>,
 }
@@ -45,17 +47,27 @@ impl CloudTrail {
                 self.client.get_trail_status().name(&arn).send(),
             );
             let selectors = selectors
-                .map_err(|error| self.failure("cloudtrail:GetEventSelectors", &arn, &error))?;
+                .map_err(|error| self.failure("cloudtrail:GetEventSelectors", &arn, &error));
             let status =
-                status.map_err(|error| self.failure("cloudtrail:GetTrailStatus", &arn, &error))?;
-            trails.push(Trail {
+                status.map_err(|error| self.failure("cloudtrail:GetTrailStatus", &arn, &error));
+            let mut found = Trail {
                 name: trail.name.unwrap_or(arn),
                 home_region: trail.home_region,
                 log_bucket: trail.s3_bucket_name,
-                is_logging: status.is_logging.unwrap_or_default(),
-                selectors: selectors.event_selectors.unwrap_or_default(),
-                advanced: selectors.advanced_event_selectors.unwrap_or_default(),
-            });
+                is_logging: false,
+                unreadable: None,
+                selectors: Vec::new(),
+                advanced: Vec::new(),
+            };
+            match (selectors, status) {
+                (Ok(selectors), Ok(status)) => {
+                    found.is_logging = status.is_logging.unwrap_or_default();
+                    found.selectors = selectors.event_selectors.unwrap_or_default();
+                    found.advanced = selectors.advanced_event_selectors.unwrap_or_default();
+                }
+                (Err(error), _) | (_, Err(error)) => found.unreadable = Some(error),
+            }
+            trails.push(found);
         }
         Ok(trails)
     }
@@ -138,6 +150,7 @@ mod tests {
             home_region: None,
             log_bucket: None,
             is_logging: true,
+            unreadable: None,
             selectors,
             advanced,
         }

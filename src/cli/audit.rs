@@ -11,7 +11,7 @@ use super::error::Error;
 use super::frame::{Done, Frame};
 use crate::env_vars::EnvSnapshot;
 use crate::manifest::parse_duration;
-use crate::model::{Diagnostic, Period};
+use crate::model::{AuditEvent, Diagnostic, Period};
 use crate::pipeline::{self, Audit};
 use crate::report::{ExitCode, to_document};
 use crate::ui;
@@ -33,7 +33,7 @@ const HISTORY: Duration = Duration::from_hours(90 * 24);
 #[command(after_help = "Examples:
   tfw audit prod                      the last seven days
   tfw audit --all --since 36h         every state, since yesterday
-  tfw audit prod/eks --since 2026-01-02T00:00:00Z --until 1d
+  tfw audit prod/eks --since 14d --until 7d
   tfw audit --all --since 90d --csv > audit.csv")]
 pub(super) struct AuditArgs {
     #[command(flatten)]
@@ -143,7 +143,7 @@ pub(super) fn run(
             events, caveats, ..
         } = &audit;
         let text = if csv {
-            ui::audit_csv(events.iter().flat_map(|event| event.rows()))
+            ui::audit_csv(events.iter().flat_map(AuditEvent::rows))
         } else {
             ui::audit(events, caveats, period, now, global.output(environment))
         };
@@ -156,7 +156,7 @@ pub(super) fn run(
 }
 
 fn document(audit: &Audit, period: Period) -> String {
-    let rows: Vec<_> = audit.events.iter().flat_map(|event| event.rows()).collect();
+    let rows: Vec<_> = audit.events.iter().flat_map(AuditEvent::rows).collect();
     to_document(&json!({
         "schema": 1,
         "since": period.since,

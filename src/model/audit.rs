@@ -93,8 +93,11 @@ impl fmt::Display for Who {
             WhoKind::Account => return write!(f, "account {}", self.name),
             kind => write!(f, "{} {}", kind.word(), self.name)?,
         }
-        match &self.account {
-            Some(account) => write!(f, " in account {account}"),
+        if let Some(account) = &self.account {
+            write!(f, " in account {account}")?;
+        }
+        match &self.source_identity {
+            Some(person) => write!(f, ", who is {person}"),
             None => Ok(()),
         }
     }

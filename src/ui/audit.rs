@@ -165,8 +165,9 @@ fn lines(events: &[AuditEvent], caveats: &[Caveat], period: Period, now: Timesta
         ),
         number => writeln!(
             text,
-            "{BOLD}{} by {number} since {since}{until}{BOLD:#}",
-            count(events.len(), "event")
+            "{BOLD}{} of {} since {since}{until}{BOLD:#}",
+            count(events.len(), "event"),
+            count(number, "caller")
         ),
     };
     if !caveats.is_empty() {
@@ -347,7 +348,7 @@ mod tests {
         2 (account)
           1 denied read of prod/eks, last 4 d ago (AccessDenied)
 
-        6 events by 4 since 2025-12-26 12:00 UTC
+        6 events of 4 callers since 2025-12-26 12:00 UTC
 
         What CloudTrail does not show here:
         - dev: there are no Decrypt events

@@ -50,15 +50,14 @@ pub(super) fn of(
         )];
     }
     let mut caveats = Vec::new();
-    let without_key: Vec<usize> = users
+    let (without_key, with_key): (Vec<usize>, Vec<usize>) = users
         .iter()
         .copied()
-        .filter(|user| is_without_key(facts, *user))
-        .collect();
+        .partition(|user| is_without_key(facts, *user));
     if !without_key.is_empty() {
         let units = named(&without_key);
         caveats.push(Caveat {
-            message: "encrypted with AES256, without a key of KMS: there are no Decrypt events"
+            message: "no key of KMS encrypts the state (it is AES256): there are no Decrypt events"
                 .to_owned(),
             hint: Some(format!(
                 "with `bucket.encryption = \"aws:kms\"`, `tfw backend ensure {} --reencrypt` has KMS asked for each read",
@@ -67,17 +66,16 @@ pub(super) fn of(
             units,
         });
     }
-    if facts
-        .default
-        .as_ref()
-        .is_some_and(|default| default.is_kms() && default.bucket_key)
-    {
-        caveats.push(about_all(
-            format!(
+    let default = facts.default.as_ref();
+    let has_bucket_key = default.is_some_and(|default| default.is_kms() && default.bucket_key);
+    if has_bucket_key && !with_key.is_empty() {
+        caveats.push(Caveat {
+            units: named(&with_key),
+            message: format!(
                 "S3 Bucket Keys are on in `{bucket}`: S3 asks KMS once in a while and for the bucket, so that neither each read nor which object was read is told"
             ),
-            Some("S3 data events tell both".to_owned()),
-        ));
+            hint: Some("S3 data events tell both, in the files of a trail".to_owned()),
+        });
     }
     for error in &facts.unknown {
         caveats.push(about_all(
@@ -157,7 +155,21 @@ fn of_trails(
             }),
         })
         .collect();
-    if !unlogged.is_empty() {
+    let unreadable = trails.iter().find_map(|trail| {
+        let error = trail.unreadable.as_ref()?;
+        Some((&trail.name, error))
+    });
+    if let Some((trail, error)) = unreadable
+        && !unlogged.is_empty()
+    {
+        caveats.push(Caveat {
+            units: unlogged,
+            message: format!(
+                "whether the trail `{trail}` logs who reads the objects of `{bucket}` is not known: {error}"
+            ),
+            hint: error.hint(),
+        });
+    } else if !unlogged.is_empty() {
         let hint = match trails.iter().find(|trail| trail.is_logging) {
             Some(trail) => format!(
                 "`{}` turns that on; it replaces what the trail selects now, which `aws cloudtrail get-event-selectors` shows",

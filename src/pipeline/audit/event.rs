@@ -239,8 +239,10 @@ mod tests {
         assert_eq!(seen.event.resource.as_deref(), Some(arn));
         assert_eq!(seen.event.session.as_deref(), Some("alice@corp"));
         let who = seen.event.who.expect("somebody");
-        assert_eq!(who.to_string(), "role Admins in account 111122223333");
-        assert_eq!(who.source_identity.as_deref(), Some("alice"));
+        assert_eq!(
+            who.to_string(),
+            "role Admins in account 111122223333, who is alice"
+        );
         // S3 asked, from nowhere.
         assert_eq!((seen.event.source_ip, seen.event.user_agent), (None, None));
 

@@ -8,6 +8,7 @@ mod caveats;
 mod event;
 mod facts;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::event::{Sighting, Target};
@@ -57,7 +58,7 @@ pub async fn audit(ctx: &Context, period: Period) -> Audit {
     for event in &mut events {
         event.command = event.run().and_then(|run| ctx.run.tfw().command_of(run));
     }
-    events.sort_by(|one, other| other.time.cmp(&one.time));
+    events.sort_by_key(|event| Reverse(event.time));
     let mut diagnostics = Vec::new();
     for (record, failure) in records.into_iter().zip(failures) {
         let unit = &record.unit.id;
