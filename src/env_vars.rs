@@ -33,7 +33,7 @@ pub const AWS_CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 /// Read for messages: the profile that the AWS SDK's chain uses.
 pub const AWS_PROFILE: &str = "AWS_PROFILE";
 /// Read for messages: the endpoint of every AWS service, where the service has none of its own. The
-/// SDK and Terraform obey all four themselves.
+/// SDK and Terraform obey these themselves.
 pub const AWS_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 /// Read for messages: the endpoint of S3.
 pub const AWS_ENDPOINT_URL_S3: &str = "AWS_ENDPOINT_URL_S3";
@@ -41,6 +41,8 @@ pub const AWS_ENDPOINT_URL_S3: &str = "AWS_ENDPOINT_URL_S3";
 pub const AWS_ENDPOINT_URL_STS: &str = "AWS_ENDPOINT_URL_STS";
 /// Read for messages: the endpoint of KMS.
 pub const AWS_ENDPOINT_URL_KMS: &str = "AWS_ENDPOINT_URL_KMS";
+/// Read for messages: the endpoint of CloudTrail.
+pub const AWS_ENDPOINT_URL_CLOUDTRAIL: &str = "AWS_ENDPOINT_URL_CLOUDTRAIL";
 /// Read, and passed on: a plugin cache that the person already has; else tfw sets its own.
 pub const TF_PLUGIN_CACHE_DIR: &str = "TF_PLUGIN_CACHE_DIR";
 /// Read, and passed on: the CLI configuration, which may name a plugin cache too.

@@ -16,8 +16,8 @@ use super::AwsError;
 use super::chain::text as chain_text;
 use super::http::Http;
 use crate::env_vars::{
-    AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_KMS, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_STS, AWS_PROFILE,
-    EnvSnapshot,
+    AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_CLOUDTRAIL, AWS_ENDPOINT_URL_KMS, AWS_ENDPOINT_URL_S3,
+    AWS_ENDPOINT_URL_STS, AWS_PROFILE, EnvSnapshot,
 };
 use crate::model::Region;
 
@@ -143,6 +143,7 @@ pub(super) enum Service {
     S3,
     Sts,
     Kms,
+    CloudTrail,
 }
 
 /// The endpoints that the environment names. The SDK reads the variables itself; this is for
@@ -153,6 +154,7 @@ struct Endpoints {
     s3: Option<String>,
     sts: Option<String>,
     kms: Option<String>,
+    cloudtrail: Option<String>,
 }
 
 impl Endpoints {
@@ -167,6 +169,7 @@ impl Endpoints {
             s3: get(AWS_ENDPOINT_URL_S3),
             sts: get(AWS_ENDPOINT_URL_STS),
             kms: get(AWS_ENDPOINT_URL_KMS),
+            cloudtrail: get(AWS_ENDPOINT_URL_CLOUDTRAIL),
         }
     }
 
@@ -175,6 +178,7 @@ impl Endpoints {
             Service::S3 => (&self.s3, "s3"),
             Service::Sts => (&self.sts, "sts"),
             Service::Kms => (&self.kms, "kms"),
+            Service::CloudTrail => (&self.cloudtrail, "cloudtrail"),
         };
         let suffix = match region.partition() {
             "aws-cn" => "amazonaws.com.cn",

@@ -12,6 +12,7 @@ mod bucket;
 mod bucket_settings;
 mod chain;
 mod client;
+mod cloudtrail;
 mod error;
 mod failure;
 mod http;
@@ -19,6 +20,7 @@ mod kms;
 mod objects;
 mod session;
 mod sts;
+mod trails;
 
 pub use account::VerifiedAccount;
 pub use base::Base;
@@ -27,7 +29,9 @@ pub use bucket_settings::{
     DefaultEncryption, Lifecycle, LifecycleRuleFacts, LogTarget, PublicAccessBlock, Versioning,
 };
 pub use client::Aws;
+pub use cloudtrail::{CloudTrail, HistoryEvent};
 pub use error::AwsError;
 pub use kms::{Kms, KmsKey};
 pub use objects::{Body, Object, ObjectEncryption, ObjectNotes, ObjectVersion, Written};
 pub use session::{BoxFuture, Keys, Session, SessionSource};
+pub use trails::Trail;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod args;
+mod audit;
 mod backend;
 mod bundle;
 mod completions;
@@ -100,6 +101,7 @@ enum Command {
     #[command(subcommand)]
     Backend(backend::BackendCommand),
     Status(status::StatusArgs),
+    Audit(audit::AuditArgs),
     Doctor(doctor::DoctorArgs),
     Validate(validate::ValidateArgs),
     Output(output::OutputArgs),
@@ -124,6 +126,7 @@ impl Command {
             Self::Migrate(_) => "migrate",
             Self::Backend(command) => command.name(),
             Self::Status(_) => "status",
+            Self::Audit(_) => "audit",
             Self::Doctor(_) => "doctor",
             Self::Validate(_) => "validate",
             Self::Output(_) => "output",
@@ -171,6 +174,7 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Migrate(args) => migrate::run(args, global, environment),
         Command::Backend(command) => backend::run(command, global, environment),
         Command::Status(args) => status::run(args, global, environment),
+        Command::Audit(args) => audit::run(args, global, environment),
         Command::Doctor(args) => doctor::run(args, global, environment),
         Command::Validate(args) => validate::run(args, global, environment),
         Command::Output(args) => output::run(args, global, environment),

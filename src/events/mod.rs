@@ -156,6 +156,8 @@ pub enum Phase {
     Output,
     /// Looking at the state.
     State,
+    /// Asking CloudTrail.
+    Audit,
     /// `terraform init -migrate-state`.
     Migrate,
 }
@@ -173,6 +175,7 @@ impl Phase {
             Self::Validate => "validating",
             Self::Output => "reading outputs",
             Self::State => "looking at the state",
+            Self::Audit => "asking CloudTrail",
             Self::Migrate => "moving the state",
         }
     }

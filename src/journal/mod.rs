@@ -9,7 +9,7 @@ pub mod migration;
 mod run;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -75,6 +75,19 @@ impl TfwFolder {
     /// Where a run keeps its files.
     pub fn run(&self, run_id: &str) -> PathBuf {
         self.path.join("runs").join(run_id)
+    }
+
+    /// The command of a run that was begun here and is kept still: `plan`.
+    pub fn command_of(&self, run_id: &str) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Begun {
+            command: String,
+        }
+        let journal = File::open(self.run(run_id).join("journal.jsonl")).ok()?;
+        let mut first = String::new();
+        io::BufReader::new(journal).read_line(&mut first).ok()?;
+        let begun: Begun = serde_json::from_str(&first).ok()?;
+        Some(begun.command)
     }
 
     /// Where a run keeps the state of a unit that Terraform could not save.

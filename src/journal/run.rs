@@ -255,6 +255,8 @@ mod tests {
             .collect();
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[0]["command"], "apply");
+        assert_eq!(tfw.command_of(run.id()).as_deref(), Some("apply"));
+        assert_eq!(tfw.command_of("another"), None);
         assert_eq!(
             (
                 lines[1]["unit"].as_str(),

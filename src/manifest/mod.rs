@@ -38,6 +38,7 @@ pub use outline::{Outline, OutlinedEnvironment, outline};
 pub use problem::{Problem, Problems};
 pub use reference::reference;
 pub use resolve::VersionCheck;
+pub(crate) use resolve::parse_duration;
 pub use schema::schema;
 pub use selection::{Selected, SelectedUnit, SelectionError, SelectionRequest, select};
 pub use source::Span;

@@ -3,6 +3,7 @@
 //! A leaf: plain data without I/O. The manifest is resolved into [`Project`]; everything after
 //! that works on these types and never sees TOML.
 
+mod audit;
 mod backend;
 mod bucket;
 mod change;
@@ -18,6 +19,7 @@ mod outcome;
 mod project;
 mod status;
 
+pub use audit::{AuditEvent, AuditRow, Caveat, Deed, Period, Who, WhoKind};
 pub use backend::{Backend, LocalBackend, OtherBackend, S3Backend};
 pub use bucket::{Action, BucketCondition, BucketSpec, Difference, Encryption, Reason};
 pub use change::{AttributeChange, Changes, ResourceChange};

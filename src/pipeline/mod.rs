@@ -9,11 +9,12 @@
 //!   on disk, the accounts, the backends.
 //! - [`schedule`] runs units in order and turns what never ran into outcomes.
 //! - [`bundle`] keeps plans for review, and takes them up again.
-//! - `init`, `plan`, `apply`, `drift`, `validate`, `output`, `status`, `exec`, `backend` are the
+//! - `init`, `plan`, `apply`, `drift`, `validate`, `output`, `status`, `audit`, `exec`, `backend` are the
 //!   commands.
 
 mod apply;
 mod approval;
+mod audit;
 mod backend;
 mod bundle;
 mod dependents;
@@ -33,6 +34,7 @@ mod validate;
 mod waves;
 
 pub use apply::{apply, destroy};
+pub use audit::{Audit, audit, warn_of_caveats};
 pub use backend::{EnsureOptions, check as check_backends, ensure as ensure_backends};
 pub(crate) use backend::{Looked, Survey};
 pub use bundle::{Bundle, BundleError, Draft, apply_bundle, plan_bundle};

@@ -5,6 +5,7 @@
 //! the plans change (`review`), what went wrong (`problems`) and a table (`results`). People's
 //! output goes to stdout, or to stderr where stdout carries a document (`--json`).
 
+mod audit;
 mod backends;
 mod doctor;
 mod lines;
@@ -29,6 +30,7 @@ use tokio::sync::oneshot;
 use crate::events::{Ask, AskCode, Event, Events, Phase, Typed};
 use crate::model::{Outcome, UnitId, UnitResult};
 
+pub use audit::{audit, audit_csv};
 pub use backends::backends;
 pub use doctor::doctor;
 pub use problems::diagnostic_lines;

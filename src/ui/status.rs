@@ -10,7 +10,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
 use super::Options;
-use super::style::BOLD;
+use super::style::{BOLD, age};
 use crate::model::{BackendAddress, Condition, Lock, StatePresence, UnitId, UnitStatus};
 
 /// A command that is meant to be typed names no more units than this.
@@ -179,20 +179,6 @@ fn condition(unit: &UnitStatus) -> &'static str {
     }
 }
 
-/// `3 h ago`. A clock that is behind makes nothing of the future.
-fn age(then: Timestamp, now: Timestamp) -> String {
-    const MINUTE: i64 = 60;
-    const HOUR: i64 = 60 * MINUTE;
-    const DAY: i64 = 24 * HOUR;
-    let seconds = now.as_second() - then.as_second();
-    match seconds {
-        ..MINUTE => "just now".to_owned(),
-        MINUTE..HOUR => format!("{} min ago", seconds / MINUTE),
-        HOUR..DAY => format!("{} h ago", seconds / HOUR),
-        DAY.. => format!("{} d ago", seconds / DAY),
-    }
-}
-
 /// `alice@host, apply, 5 min ago`.
 fn describe_lock(lock: &Lock, now: Timestamp) -> String {
     let operation = lock
@@ -347,29 +333,5 @@ mod tests {
             let widest = table.map(|line| line.chars().count()).max().expect("lines");
             assert!(widest <= width, "{widest} > {width}:\n{text}");
         }
-    }
-
-    #[test]
-    fn ages_are_in_the_largest_unit_that_fits() {
-        let now: Timestamp = NOW.parse().expect("a time");
-        let ago = |seconds: i64| {
-            age(
-                Timestamp::from_second(now.as_second() - seconds).expect("a time"),
-                now,
-            )
-        };
-        assert_eq!(
-            [-5, 59, 60, 3599, 3600, 86_399, 86_400, 40_000_000].map(ago),
-            [
-                "just now",
-                "just now",
-                "1 min ago",
-                "59 min ago",
-                "1 h ago",
-                "23 h ago",
-                "1 d ago",
-                "462 d ago"
-            ]
-        );
     }
 }

@@ -1,6 +1,7 @@
 //! The words, colours and measures that all of the screen shares.
 
 use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
 
 use crate::model::{Changes, Outcome, UnitId, UnitResult};
 
@@ -126,6 +127,20 @@ pub(super) fn time(ms: u64) -> String {
     }
 }
 
+/// `3 h ago`. A clock that is behind makes nothing of the future.
+pub(super) fn age(then: Timestamp, now: Timestamp) -> String {
+    const MINUTE: i64 = 60;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    let seconds = now.as_second() - then.as_second();
+    match seconds {
+        ..MINUTE => "just now".to_owned(),
+        MINUTE..HOUR => format!("{} min ago", seconds / MINUTE),
+        HOUR..DAY => format!("{} h ago", seconds / HOUR),
+        DAY.. => format!("{} d ago", seconds / DAY),
+    }
+}
+
 /// Breaks a line between words where it is wider than `width`; what follows is indented. A word
 /// that is too long alone (a path, an ARN) stays whole, so that it can be copied, and so does a
 /// command in backticks where there is room for it.
@@ -210,6 +225,30 @@ mod tests {
         assert_eq!(
             counted(changes, ["to add", "to change", "to destroy"]),
             "1 to add, 0 to change, 1 to destroy, 1 replaced, 2 outputs"
+        );
+    }
+
+    #[test]
+    fn ages_are_in_the_largest_unit_that_fits() {
+        let now: Timestamp = "2026-01-02T12:00:00Z".parse().expect("a time");
+        let ago = |seconds: i64| {
+            age(
+                Timestamp::from_second(now.as_second() - seconds).expect("a time"),
+                now,
+            )
+        };
+        assert_eq!(
+            [-5, 59, 60, 3599, 3600, 86_399, 86_400, 40_000_000].map(ago),
+            [
+                "just now",
+                "just now",
+                "1 min ago",
+                "59 min ago",
+                "1 h ago",
+                "23 h ago",
+                "1 d ago",
+                "462 d ago"
+            ]
         );
     }
 }

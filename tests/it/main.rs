@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod audit;
 mod backend_ensure;
 mod backend_policies;
 mod backend_reencrypt;

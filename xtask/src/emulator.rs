@@ -64,7 +64,7 @@ pub(crate) enum Kind {
     Moto,
     /// moto with the managed policies of AWS in every account, which takes it longer.
     MotoWithManagedPolicies,
-    /// Enforces who owns a bucket, which moto does not.
+    /// Enforces who owns a bucket, which moto does not, and has CloudTrail's event history.
     MiniStack,
     /// `MiniStack` that checks signatures and evaluates policies, of users and of buckets.
     MiniStackWithPolicies,
@@ -139,6 +139,9 @@ impl Emulator {
         command.args(["-c", LAUNCHER, name, &port.to_string()]);
         if kind == Kind::MiniStackWithPolicies {
             command.env("AUTH", "true");
+        }
+        if kind == Kind::MiniStack {
+            command.env("CLOUDTRAIL_RECORDING", "1");
         }
         let mut tls_url = None;
         if matches!(kind, Kind::SeaweedFs | Kind::SeaweedFsOverTls) {

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 pub(super) const EXPECTED: &str = "a duration such as `30s`, `5m` or `1h30m`";
 
 /// Parses a duration that is not negative.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     // jiff reads more than Go does ("1 hour", "PT1H"): only Go's letters get that far.
     let is_go = text.starts_with(|c: char| c.is_ascii_digit())
         && text.ends_with(|c: char| c.is_ascii_lowercase())

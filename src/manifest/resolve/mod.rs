@@ -37,6 +37,7 @@ use crate::root_module::normalize;
 use context::Reported;
 use references::{Edge, Index};
 
+pub(crate) use duration::parse as parse_duration;
 pub(super) use unit::merged;
 
 /// Checks a version constraint; the error is one line that says why it is none.

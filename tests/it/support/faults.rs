@@ -10,6 +10,9 @@ use super::{PATIENCE, Request};
 /// Changes the body of an answer.
 pub(super) type Edit = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
+/// Makes the body of an answer.
+pub(super) type Compose = Arc<dyn Fn(&Request) -> String + Send + Sync>;
+
 /// Something that a fault does.
 pub(super) type Happening = Arc<dyn Fn() + Send + Sync>;
 
@@ -22,6 +25,8 @@ pub(super) enum Action {
         code: String,
         message: String,
     },
+    /// An answer that the server does not have, in JSON.
+    Answer(Compose),
     /// The connection breaks.
     Disconnect,
     /// It arrives, and is passed on when the gate opens.
@@ -73,6 +78,11 @@ impl When<'_> {
             code: code.to_owned(),
             message: message.to_owned(),
         });
+    }
+
+    /// Answers with status 200 and this JSON: for what the server does not have.
+    pub(crate) fn answer(self, compose: impl Fn(&Request) -> String + Send + Sync + 'static) {
+        self.then(Action::Answer(Arc::new(compose)));
     }
 
     /// Breaks the connection without an answer.

@@ -203,7 +203,7 @@ async fn answer(
     let action = shared.take_action(&recorded);
     let s3 = recorded.service() == Some("s3");
     let speaks_json = recorded.header("x-amz-target").is_some();
-    shared.requests.lock().unwrap().push(recorded);
+    shared.requests.lock().unwrap().push(recorded.clone());
     let _ = shared.news.lock().unwrap().send(());
 
     let mut edit = None;
@@ -226,6 +226,12 @@ async fn answer(
                 .status(status)
                 .header("content-type", "application/xml")
                 .body(whole(Bytes::from(body)));
+            return answer.map_err(|_| Broken);
+        }
+        Some(Action::Answer(compose)) => {
+            let answer = hyper::Response::builder()
+                .header("content-type", "application/x-amz-json-1.1")
+                .body(whole(Bytes::from(compose(&recorded))));
             return answer.map_err(|_| Broken);
         }
         Some(Action::Disconnect) => return Err(Broken),

@@ -161,8 +161,21 @@ impl TestEnvironment {
     /// Asks DynamoDB of an environment's account: an operation and its JSON.
     #[track_caller]
     pub(crate) fn dynamodb(&self, environment: &str, operation: &str, body: &str) {
+        let target = format!("DynamoDB_20120810.{operation}");
+        self.json_service(environment, "dynamodb", &target, body);
+    }
+
+    /// Asks CloudTrail of an environment's account: an operation and its JSON.
+    #[track_caller]
+    pub(crate) fn cloudtrail(&self, environment: &str, operation: &str, body: &str) {
+        let target = format!("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.{operation}");
+        self.json_service(environment, "cloudtrail", &target, body);
+    }
+
+    #[track_caller]
+    fn json_service(&self, environment: &str, service: &str, target: &str, body: &str) {
         let key = self.access_key(&self.account(environment));
-        let scope = format!("{key}/20260101/{REGION}/dynamodb/aws4_request");
+        let scope = format!("{key}/20260101/{REGION}/{service}/aws4_request");
         let request = hyper::Request::builder()
             .method("POST")
             .uri(self.emulator())
@@ -171,7 +184,7 @@ impl TestEnvironment {
                 format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
             )
             .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+            .header("x-amz-target", target)
             .body(Full::<Bytes>::from(body.to_owned()))
             .unwrap();
         let answer = http::send(request);

@@ -1,0 +1,202 @@
+//! CloudTrail's event history of one region: who asked for what.
+
+use std::time::Duration;
+
+use aws_sdk_cloudtrail::Client;
+use aws_sdk_cloudtrail::config::IdentityCache;
+use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use backon::{ExponentialBuilder, Retryable};
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::client::{OneConnectTimeout, Service};
+use super::failure::{self, Asked};
+use super::{AwsError, VerifiedAccount};
+use crate::model::Region;
+
+/// `LookupEvents` may be asked twice a second in each account and region (CloudTrail API
+/// reference, `LookupEvents`).
+const PACE: Duration = Duration::from_millis(500);
+/// Tries beside the first where others use up the same quota; the SDK's own come within a second.
+const RETRIES: usize = 6;
+
+/// CloudTrail of one region, asked with the credentials of a verified account.
+#[derive(Debug)]
+pub struct CloudTrail {
+    pub(super) client: Client,
+    endpoint: String,
+    pace: Pace,
+}
+
+/// Lets requests leave one after the other, [`PACE`] apart: when the next one may.
+#[derive(Debug, Default)]
+struct Pace(Mutex<Option<Instant>>);
+
+/// An event of the history, as CloudTrail tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEvent {
+    /// When.
+    pub time: Timestamp,
+    /// What was asked for: `Decrypt`.
+    pub name: String,
+    /// The names of what it was about: the ARN of a key, the name of a bucket, the key of an object.
+    pub resources: Vec<String>,
+    /// The record itself, in JSON.
+    pub record: String,
+}
+
+impl VerifiedAccount {
+    /// CloudTrail of a region.
+    ///
+    /// # Errors
+    /// There are no credentials.
+    pub async fn cloudtrail(&self, region: &Region) -> Result<CloudTrail, AwsError> {
+        let Some((aws, credentials)) = self.access() else {
+            return Err(AwsError::NoCredentials {
+                detail: "CloudTrail needs some".to_owned(),
+            });
+        };
+        let settings = aws.settings(region, None).await;
+        let config = aws_sdk_cloudtrail::config::Builder::from(&settings)
+            .credentials_provider(credentials)
+            // The session is cached behind the provider, and renewed by one rule for everybody.
+            .identity_cache(IdentityCache::no_cache())
+            .retry_classifier(OneConnectTimeout);
+        Ok(CloudTrail {
+            client: Client::from_conf(config.build()),
+            endpoint: aws.endpoint(Service::CloudTrail, region),
+            pace: Pace::default(),
+        })
+    }
+}
+
+impl CloudTrail {
+    /// Every event about a resource in this time, page after page, the newest first. A KMS key is
+    /// looked up by its ARN, a bucket by its name.
+    ///
+    /// # Errors
+    /// CloudTrail could not or would not say, or goes on throttling.
+    pub async fn lookup(
+        &self,
+        resource: &str,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<HistoryEvent>, AwsError> {
+        let mut found = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let page = || async {
+                self.pace.turn().await;
+                let attribute = LookupAttribute::builder()
+                    .attribute_key(LookupAttributeKey::ResourceName)
+                    .attribute_value(resource)
+                    .build()
+                    .map_err(|error| AwsError::Other {
+                        action: "cloudtrail:LookupEvents".to_owned(),
+                        code: "request not sent".to_owned(),
+                        message: error.to_string(),
+                        request_id: None,
+                    })?;
+                self.client
+                    .lookup_events()
+                    .lookup_attributes(attribute)
+                    .start_time(DateTime::from_secs(since.as_second()))
+                    // The second that has begun is asked for, too.
+                    .end_time(DateTime::from_secs(until.as_second() + 1))
+                    .set_next_token(token.clone())
+                    .send()
+                    .await
+                    .map_err(|error| self.failure("cloudtrail:LookupEvents", resource, &error))
+            };
+            let answer = page
+                .retry(patience())
+                .when(|error| matches!(error, AwsError::Throttled { .. }))
+                .await?;
+            let next = answer.next_token.filter(|token| !token.is_empty());
+            found.extend(
+                answer
+                    .events
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(told),
+            );
+            // A server that gives the same page again would have us ask for ever.
+            if next.is_none() || next == token {
+                return Ok(found);
+            }
+            token = next;
+        }
+    }
+
+    pub(super) fn failure<E>(
+        &self,
+        action: &'static str,
+        what: &str,
+        error: &SdkError<E, HttpResponse>,
+    ) -> AwsError
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        failure::fact(
+            error,
+            Asked {
+                action,
+                endpoint: &self.endpoint,
+                what,
+                by_head: false,
+            },
+        )
+    }
+}
+
+impl Pace {
+    /// Waits for a request's turn.
+    async fn turn(&self) {
+        let mut next = self.0.lock().await;
+        if let Some(turn) = *next {
+            tokio::time::sleep_until(turn).await;
+        }
+        *next = Some(Instant::now() + PACE);
+    }
+}
+
+fn patience() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_secs(1))
+        .with_max_delay(Duration::from_secs(8))
+        .with_max_times(RETRIES)
+        .with_jitter()
+}
+
+/// An event without a time or a name tells nothing.
+fn told(event: Event) -> Option<HistoryEvent> {
+    let time = Timestamp::from_second(event.event_time?.secs()).ok()?;
+    let resources = event.resources.unwrap_or_default();
+    Some(HistoryEvent {
+        time,
+        name: event.event_name?,
+        resources: resources
+            .into_iter()
+            .filter_map(|resource| resource.resource_name)
+            .collect(),
+        record: event.cloud_trail_event.unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_leave_one_after_the_other_however_many_wait() {
+        let pace = Pace::default();
+        let begun = Instant::now();
+        tokio::join!(pace.turn(), pace.turn(), pace.turn());
+        assert!(begun.elapsed() >= PACE * 2, "{:?}", begun.elapsed());
+    }
+}

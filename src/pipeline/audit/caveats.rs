@@ -1,0 +1,251 @@
+//! What CloudTrail does not show in this set-up, said from what the set-up is.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::facts::Facts;
+use crate::aws::{AwsError, Trail};
+use crate::model::{AuditEvent, Backend, Caveat, Period, Unit, UnitId};
+use crate::stage::site::Site;
+
+/// How long CloudTrail takes to show an event (CloudTrail User Guide, "How CloudTrail works").
+const DELAY: SignedDuration = SignedDuration::from_mins(15);
+
+/// A state that is not in S3.
+pub(super) fn not_in_s3(unit: &Unit) -> Caveat {
+    Caveat {
+        units: vec![unit.id.clone()],
+        message: format!(
+            "the state is in {}, of which CloudTrail knows nothing",
+            unit.backend.place()
+        ),
+        hint: None,
+    }
+}
+
+/// What is not shown of the states in one bucket.
+pub(super) fn of(
+    site: &Site<'_, '_>,
+    facts: &Facts,
+    trails: Option<&Result<Vec<Trail>, AwsError>>,
+    users: &[usize],
+    units: &[&Unit],
+) -> Vec<Caveat> {
+    let s3 = site.s3;
+    let bucket = &s3.bucket;
+    let named = |users: &[usize]| -> Vec<UnitId> {
+        let units = users.iter().filter_map(|&user| units.get(user));
+        units.map(|unit| unit.id.clone()).collect()
+    };
+    let all = named(users);
+    let about_all = |message: String, hint: Option<String>| Caveat {
+        units: all.clone(),
+        message,
+        hint,
+    };
+    if facts.no_bucket {
+        return vec![about_all(
+            format!("the bucket `{bucket}` does not exist"),
+            Some(format!("`tfw backend ensure {}` creates it", typed(&all))),
+        )];
+    }
+    let mut caveats = Vec::new();
+    let (without_key, with_key): (Vec<usize>, Vec<usize>) = users
+        .iter()
+        .copied()
+        .partition(|user| is_without_key(facts, *user));
+    if !without_key.is_empty() {
+        let units = named(&without_key);
+        caveats.push(Caveat {
+            message: "no key of KMS encrypts the state (it is AES256): there are no Decrypt events"
+                .to_owned(),
+            hint: Some(format!(
+                "with `bucket.encryption = \"aws:kms\"`, `tfw backend ensure {} --reencrypt` has KMS asked for each read",
+                typed(&units)
+            )),
+            units,
+        });
+    }
+    let default = facts.default.as_ref();
+    let has_bucket_key = default.is_some_and(|default| default.is_kms() && default.bucket_key);
+    if has_bucket_key && !with_key.is_empty() {
+        caveats.push(Caveat {
+            units: named(&with_key),
+            message: format!(
+                "S3 Bucket Keys are on in `{bucket}`: S3 asks KMS once in a while and for the bucket, so that neither each read nor which object was read is told"
+            ),
+            hint: Some("S3 data events tell both, in the files of a trail".to_owned()),
+        });
+    }
+    for error in &facts.unknown {
+        caveats.push(about_all(
+            format!("which key the states are encrypted with is not wholly known: {error}"),
+            error.hint(),
+        ));
+    }
+    if site.account.account_id() != Some(&s3.owner) {
+        caveats.push(about_all(
+            format!(
+                "the bucket is of account {}, and these credentials are not: what others did stands in that account's history",
+                s3.owner
+            ),
+            Some("`backend.role_arn` names a role of the bucket's account".to_owned()),
+        ));
+    }
+    let foreign = facts.keys.iter().find(|key| {
+        let account = key.split(':').nth(4);
+        account != site.account.account_id().map(AsRef::as_ref)
+    });
+    if let Some(key) = foreign {
+        caveats.push(about_all(
+            format!(
+                "the key `{key}` is of another account, whose history alone has what all others did with it"
+            ),
+            None,
+        ));
+    }
+    match trails {
+        Some(Ok(trails)) => caveats.extend(of_trails(site, trails, users, units)),
+        Some(Err(error)) => caveats.push(about_all(
+            format!(
+                "whether a trail logs who reads the objects of `{bucket}` is not known: {error}"
+            ),
+            error.hint(),
+        )),
+        None => {}
+    }
+    caveats
+}
+
+/// Which reads are logged by a trail, where this does not look, and which by none.
+fn of_trails(
+    site: &Site<'_, '_>,
+    trails: &[Trail],
+    users: &[usize],
+    units: &[&Unit],
+) -> Vec<Caveat> {
+    let (s3, partition) = (site.s3, site.s3.region.partition());
+    let bucket = &s3.bucket;
+    let mut logged: Vec<(&Trail, Vec<UnitId>)> = Vec::new();
+    let mut unlogged = Vec::new();
+    for unit in users.iter().filter_map(|&user| units.get(user)) {
+        let Backend::S3(s3) = &unit.backend else {
+            continue;
+        };
+        let arn = format!("arn:{partition}:s3:::{}/{}", s3.bucket, s3.object_key());
+        let Some(trail) = trails.iter().find(|trail| trail.logs_reads_of(&arn)) else {
+            unlogged.push(unit.id.clone());
+            continue;
+        };
+        match logged.iter_mut().find(|(each, _)| each.name == trail.name) {
+            Some((_, units)) => units.push(unit.id.clone()),
+            None => logged.push((trail, vec![unit.id.clone()])),
+        }
+    }
+    let mut caveats: Vec<Caveat> = logged
+        .into_iter()
+        .map(|(trail, units)| Caveat {
+            units,
+            message: format!(
+                "the trail `{}` logs each read of the object (S3 data events), but into its own files alone: they are not in the history that this is read from",
+                trail.name
+            ),
+            hint: trail.log_bucket.as_ref().map(|logs| {
+                format!("`aws s3 ls --recursive s3://{logs}/` lists them; Athena searches them")
+            }),
+        })
+        .collect();
+    let unreadable = trails.iter().find_map(|trail| {
+        let error = trail.unreadable.as_ref()?;
+        Some((&trail.name, error))
+    });
+    if let Some((trail, error)) = unreadable
+        && !unlogged.is_empty()
+    {
+        caveats.push(Caveat {
+            units: unlogged,
+            message: format!(
+                "whether the trail `{trail}` logs who reads the objects of `{bucket}` is not known: {error}"
+            ),
+            hint: error.hint(),
+        });
+    } else if !unlogged.is_empty() {
+        let hint = match trails.iter().find(|trail| trail.is_logging) {
+            Some(trail) => format!(
+                "`{}` turns that on; it replaces what the trail selects now, which `aws cloudtrail get-event-selectors` shows",
+                put_event_selectors(trail, &s3.region, &format!("arn:{partition}:s3:::{bucket}/"))
+            ),
+            None => "no trail logs here: `aws cloudtrail create-trail` makes one, and `aws cloudtrail put-event-selectors` turns data events on".to_owned(),
+        };
+        caveats.push(Caveat {
+            units: unlogged,
+            message: format!(
+                "no trail logs who reads the objects of `{bucket}` (S3 data events are off)"
+            ),
+            hint: Some(hint),
+        });
+    }
+    caveats
+}
+
+fn put_event_selectors(trail: &Trail, region: &impl std::fmt::Display, objects: &str) -> String {
+    let selectors = json!([{
+        "ReadWriteType": "All",
+        "IncludeManagementEvents": true,
+        "DataResources": [{ "Type": "AWS::S3::Object", "Values": [objects] }],
+    }]);
+    let region = match &trail.home_region {
+        Some(home) => home.clone(),
+        None => region.to_string(),
+    };
+    format!(
+        "aws cloudtrail put-event-selectors --region {region} --trail-name {} --event-selectors '{selectors}'",
+        trail.name
+    )
+}
+
+/// What is so everywhere.
+pub(super) fn in_any_case(events: &[AuditEvent], period: Period) -> Vec<Caveat> {
+    let everywhere = |message: String| Caveat {
+        units: Vec::new(),
+        message,
+        hint: None,
+    };
+    let mut caveats = Vec::new();
+    let nowhere = events
+        .iter()
+        .filter(|event| event.source_ip.is_none())
+        .count();
+    if nowhere > 0 {
+        caveats.push(everywhere(format!(
+            "{nowhere} of {} events do not say from where: S3 asked KMS in somebody's name",
+            events.len()
+        )));
+    }
+    if period.until > Timestamp::now() - DELAY {
+        caveats.push(everywhere(
+            "an event takes up to 15 minutes to appear in the history".to_owned(),
+        ));
+    }
+    caveats.push(everywhere(
+        "the history goes back 90 days; what is older only the files of a trail have".to_owned(),
+    ));
+    caveats
+}
+
+/// Whether neither the state, nor what it would be written with, has a key of KMS.
+fn is_without_key(facts: &Facts, user: usize) -> bool {
+    match facts.states.get(&user) {
+        Some(state) => !state.algorithm.starts_with("aws:kms"),
+        None => facts.keys.is_empty() && facts.unknown.is_empty(),
+    }
+}
+
+/// The units as they are typed.
+fn typed(units: &[UnitId]) -> String {
+    let names: Vec<String> = units.iter().map(ToString::to_string).collect();
+    match names.len() {
+        1..=5 => names.join(" "),
+        _ => "UNIT".to_owned(),
+    }
+}
