@@ -11,6 +11,7 @@ mod error;
 mod exec;
 mod frame;
 mod init;
+mod lock;
 mod man;
 mod manifest;
 mod manual;
@@ -97,6 +98,8 @@ enum Command {
     #[command(subcommand)]
     Backend(backend::BackendCommand),
     Status(status::StatusArgs),
+    #[command(subcommand)]
+    Lock(lock::LockCommand),
     Validate(validate::ValidateArgs),
     Output(output::OutputArgs),
     Exec(exec::ExecArgs),
@@ -118,6 +121,7 @@ impl Command {
             Self::Migrate(_) => "migrate",
             Self::Backend(command) => command.name(),
             Self::Status(_) => "status",
+            Self::Lock(command) => command.name(),
             Self::Validate(_) => "validate",
             Self::Output(_) => "output",
             Self::Exec(_) => "exec",
@@ -163,6 +167,7 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Migrate(args) => migrate::run(args, global, environment),
         Command::Backend(command) => backend::run(command, global, environment),
         Command::Status(args) => status::run(args, global, environment),
+        Command::Lock(command) => lock::run(command, global, environment),
         Command::Validate(args) => validate::run(args, global, environment),
         Command::Output(args) => output::run(args, global, environment),
         Command::Exec(args) => exec::run(args, global, environment),

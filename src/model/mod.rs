@@ -23,7 +23,7 @@ pub use change::{AttributeChange, Changes, ResourceChange};
 pub use credentials::{AssumeRole, CredentialsSpec};
 pub use digest::{hex, sha256};
 pub use io_error::describe_io;
-pub use lock::Lock;
+pub use lock::{HeldLock, Lock, OwnRun};
 pub use migration::{MigratedWorkspace, Migration};
 pub use names::{
     AccountId, BucketName, EnvironmentName, InvalidName, Principal, Region, RoleArn, StackName,

@@ -9,8 +9,8 @@
 //!   on disk, the accounts, the backends.
 //! - [`schedule`] runs units in order and turns what never ran into outcomes.
 //! - [`bundle`] keeps plans for review, and takes them up again.
-//! - `init`, `plan`, `apply`, `drift`, `validate`, `output`, `status`, `exec`, `backend` are the
-//!   commands.
+//! - `init`, `plan`, `apply`, `drift`, `validate`, `output`, `status`, `exec`, `backend`, `locks` are
+//!   the commands.
 
 mod apply;
 mod approval;
@@ -20,6 +20,7 @@ mod dependents;
 mod drift;
 mod exec;
 mod init;
+mod locks;
 mod order;
 mod output;
 mod plan;
@@ -29,6 +30,7 @@ mod provisional;
 mod review;
 mod schedule;
 mod status;
+mod told;
 mod validate;
 mod waves;
 
@@ -38,6 +40,7 @@ pub use bundle::{Bundle, BundleError, Draft, apply_bundle, plan_bundle};
 pub use drift::drift;
 pub use exec::{Exec, NotExecutable, exec};
 pub use init::init;
+pub use locks::{FoundLocks, Release, list as list_locks, release as release_lock};
 pub use output::{UnitOutputs, output};
 pub use plan::{SavedPlan, plan};
 pub use status::status;

@@ -3,6 +3,7 @@
 //! No Terraform runs, and nothing is changed. It costs one role for each distinct one, for each unit
 //! in S3 one read of its state and one of its lock, and for each bucket one of each setting.
 
+use super::told;
 use crate::aws::VerifiedAccount;
 use crate::events::Phase;
 use crate::journal::Migration;
@@ -65,14 +66,7 @@ async fn status_of(ctx: &Context, unit: &Unit) -> (UnitStatus, Vec<Diagnostic>) 
         () = ctx.signals.stopped() => Err(Failure::not_begun(ctx)),
         end = look(&mut record, &mut row) => end,
     };
-    let mut diagnostics = record.finish(end).diagnostics;
-    for diagnostic in &mut diagnostics {
-        let name = format!("`{}`", unit.id);
-        if !diagnostic.summary.contains(&name) {
-            diagnostic.summary = format!("{name}: {}", diagnostic.summary);
-        }
-    }
-    (row, diagnostics)
+    (row, told::of(&unit.id, record.finish(end)))
 }
 
 /// Fills in a row as far as it can be told.

@@ -15,8 +15,8 @@ pub use canonical::content_hash;
 pub use document::{NotAState, Output, StateDocument};
 pub use error::StateError;
 pub use local::LocalState;
-pub use lock::NewLock;
-pub use s3::S3State;
+pub use lock::{LockDocument, LockFile, NewLock};
+pub use s3::{S3State, Unlocked};
 
 use std::path::Path;
 
@@ -174,14 +174,22 @@ impl StateStore {
         }
     }
 
+    /// The lock file, where there is one.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn lock_file(&self) -> Result<Option<LockFile>, StateError> {
+        match self {
+            Self::S3(state) => state.lock_file().await,
+            Self::Local(state) => state.lock_file().await,
+        }
+    }
+
     /// Who holds the lock, by the document that Terraform keeps while it does.
     ///
     /// # Errors
     /// It cannot be read, or is not a lock document.
     pub async fn lock_holder(&self) -> Result<Option<Lock>, StateError> {
-        match self {
-            Self::S3(state) => state.lock_holder().await,
-            Self::Local(state) => state.lock_holder().await,
-        }
+        self.lock_file().await?.map(LockFile::holder).transpose()
     }
 }

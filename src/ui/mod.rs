@@ -8,6 +8,7 @@
 mod backends;
 mod lines;
 mod live;
+mod locks;
 mod migration;
 mod next;
 mod problems;
@@ -27,6 +28,7 @@ use crate::events::{Ask, Event, Events, Phase, Typed};
 use crate::model::{Outcome, UnitId, UnitResult};
 
 pub use backends::backends;
+pub use locks::{lock, locks};
 pub use problems::diagnostic_lines;
 pub use status::status;
 
@@ -354,9 +356,25 @@ fn size() -> Option<(usize, usize)> {
     (columns > 0 && rows > 0).then_some((columns, rows))
 }
 
+/// The columns of stdout, for what is printed there as a table. A pipe has no width, and some
+/// terminals say zero: then nothing is broken.
+fn stdout_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0).then(|| usize::from(size.ws_col))
+}
+
 /// How many columns an explanation with snippets of source may have.
 pub fn width() -> usize {
     size().map_or(COLUMNS, |(columns, _)| columns.clamp(60, 140))
+}
+
+/// Text with its colours, where they are wanted.
+fn coloured(text: String, options: Options) -> String {
+    if options.colour {
+        text
+    } else {
+        anstream::adapter::strip_str(&text).to_string()
+    }
 }
 
 /// Prints a document on stdout, and nothing else. A reader that has seen enough (`| head`) is no
