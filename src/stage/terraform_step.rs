@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -230,12 +231,14 @@ pub(crate) async fn run(
         };
         process::run_known(spec, &ctx.signals, note_worker, tell).await
     };
-    let (exit, ()) = tokio::join!(terraform, async {
+    // Boxed: all that a read of S3 takes would be a part of every command's future.
+    let tell: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async {
         // Where Terraform ends without having waited, nothing is told.
         if told.await.is_ok() {
             tell_for_whom(ctx, unit, account).await;
         }
     });
+    let (exit, ()) = tokio::join!(terraform, tell);
     let exit = exit.map_err(|error| not_run(&error))?;
     let Exit {
         status,

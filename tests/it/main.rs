@@ -34,6 +34,8 @@ mod guards;
 mod harness;
 mod hostile;
 mod interactive;
+mod lock_list;
+mod lock_release;
 mod locks;
 mod migrate;
 mod migrate_block;

@@ -67,9 +67,11 @@ async fn release_one(record: &mut Record<'_>, wanted: &Release) -> Result<(), Fa
         None => return Err(says_nothing(&state)),
     }
     let question = || question(unit, &safe, &lock);
+    record.pause();
     ctx.consent
         .obtain(ctx, Matter::Tfw, &[unit], question, DOING)
         .await?;
+    record.resume();
     remove(record, &state, &lock.holder()).await
 }
 
