@@ -110,7 +110,7 @@ pub(super) fn run(
             without_terraform: true,
             yields_stdout: true,
             single_unit: true,
-            ..Frame::new(name, global, environment, of(args.unit))
+            ..Frame::new(name, global, environment, SelectionArgs::of(args.unit))
         }
         .run(async |ctx| {
             let found = pipeline::list_locks(ctx).await;
@@ -145,20 +145,12 @@ fn release(
         without_terraform: true,
         single_unit: true,
         flags,
-        ..Frame::new(name, global, environment, of(args.unit))
+        ..Frame::new(name, global, environment, SelectionArgs::of(args.unit))
     }
     .run(async |ctx| {
         pipeline::release_lock(ctx, &wanted).await;
         Done::default()
     })
-}
-
-/// One unit that was named.
-fn of(unit: String) -> SelectionArgs {
-    SelectionArgs {
-        units: vec![unit],
-        ..SelectionArgs::default()
-    }
 }
 
 fn done(found: &FoundLocks, text: String) -> Done {

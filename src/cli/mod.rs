@@ -18,6 +18,7 @@ mod manual;
 mod migrate;
 mod output;
 mod plan;
+mod state;
 mod status;
 mod validate;
 
@@ -100,6 +101,8 @@ enum Command {
     Status(status::StatusArgs),
     #[command(subcommand)]
     Lock(lock::LockCommand),
+    #[command(subcommand)]
+    State(state::StateCommand),
     Validate(validate::ValidateArgs),
     Output(output::OutputArgs),
     Exec(exec::ExecArgs),
@@ -122,6 +125,7 @@ impl Command {
             Self::Backend(command) => command.name(),
             Self::Status(_) => "status",
             Self::Lock(command) => command.name(),
+            Self::State(command) => command.name(),
             Self::Validate(_) => "validate",
             Self::Output(_) => "output",
             Self::Exec(_) => "exec",
@@ -168,6 +172,7 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Backend(command) => backend::run(command, global, environment),
         Command::Status(args) => status::run(args, global, environment),
         Command::Lock(command) => lock::run(command, global, environment),
+        Command::State(command) => state::run(command, global, environment),
         Command::Validate(args) => validate::run(args, global, environment),
         Command::Output(args) => output::run(args, global, environment),
         Command::Exec(args) => exec::run(args, global, environment),

@@ -15,6 +15,7 @@ mod names;
 mod nearest;
 mod outcome;
 mod project;
+mod state;
 mod status;
 
 pub use backend::{Backend, LocalBackend, OtherBackend, S3Backend};
@@ -32,4 +33,8 @@ pub use names::{
 pub use nearest::nearest;
 pub use outcome::{BackendAddress, Diagnostic, InitRun, Outcome, Severity, UnitResult};
 pub use project::{Dependencies, Environment, Input, Project, TerraformSettings, Unit};
+pub use state::{
+    Happened, HistoryEntry, InstanceChange, InstanceChanges, MASK, OutputChange, PulledState,
+    ShownResource, ShownState, StateDiff, StateId, ValueChange, Values, shown,
+};
 pub use status::{Condition, StatePresence, UnitStatus};

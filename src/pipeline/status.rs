@@ -24,7 +24,10 @@ use crate::terraform::Recorded;
 /// Looks at the selected units; the rows stand in their order. Each diagnostic names its unit.
 pub async fn status(ctx: &Context) -> (Vec<UnitStatus>, Vec<Diagnostic>) {
     let (looked, conditions) = tokio::join!(
-        at_once(ctx.units().map(|unit| status_of(ctx, unit))),
+        at_once(
+            ctx.units()
+                .map(|unit| told::look(ctx, unit, UnitStatus::unknown(unit), look))
+        ),
         conditions(ctx)
     );
     let (mut rows, diagnostics): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
@@ -56,17 +59,6 @@ async fn conditions(ctx: &Context) -> Vec<Option<Condition>> {
         () = ctx.signals.stopped() => vec![None; records.len()],
         conditions = look => conditions,
     }
-}
-
-async fn status_of(ctx: &Context, unit: &Unit) -> (UnitStatus, Vec<Diagnostic>) {
-    let mut record = Record::new(ctx, unit);
-    let mut row = UnitStatus::unknown(unit);
-    let end = tokio::select! {
-        biased;
-        () = ctx.signals.stopped() => Err(Failure::not_begun(ctx)),
-        end = look(&mut record, &mut row) => end,
-    };
-    (row, told::of(&unit.id, record.finish(end)))
 }
 
 /// Fills in a row as far as it can be told.

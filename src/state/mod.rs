@@ -5,17 +5,23 @@
 //! releases locks, and knows versions; [`content_hash`] says whether two states say the same.
 
 mod canonical;
+mod compare;
 mod document;
 mod error;
+mod instances;
 mod local;
 mod lock;
+mod mask;
 mod s3;
 
 pub use canonical::content_hash;
+pub use compare::{Fingerprint, compare};
 pub use document::{NotAState, Output, StateDocument};
 pub use error::StateError;
+pub use instances::Instance;
 pub use local::LocalState;
 pub use lock::{LockDocument, LockFile, NewLock};
+pub use mask::Secrets;
 pub use s3::{S3State, Unlocked};
 
 use std::path::Path;

@@ -6,6 +6,7 @@
 //! output goes to stdout, or to stderr where stdout carries a document (`--json`).
 
 mod backends;
+mod history;
 mod lines;
 mod live;
 mod locks;
@@ -15,6 +16,7 @@ mod problems;
 mod prompt;
 mod results;
 mod review;
+mod state;
 mod status;
 mod style;
 
@@ -28,8 +30,10 @@ use crate::events::{Ask, Event, Events, Phase, Typed};
 use crate::model::{Outcome, UnitId, UnitResult};
 
 pub use backends::backends;
+pub use history::history;
 pub use locks::{lock, locks};
 pub use problems::diagnostic_lines;
+pub use state::{state, state_diff};
 pub use status::status;
 
 /// How often what is live is redrawn.

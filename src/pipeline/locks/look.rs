@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::super::workspaces::is_anothers;
 use super::kind::{self, Kind};
 use super::whose::{Runs, is_local_host};
 use crate::aws::VerifiedAccount;
 use crate::events::Phase;
 use crate::model::{Backend, Diagnostic, HeldLock, S3Backend, Unit, Workspace};
-use crate::stage::Context;
 use crate::stage::backend;
 use crate::stage::context::at_once;
 use crate::stage::failure::Failure;
@@ -125,35 +125,6 @@ async fn named_workspaces(
             Ok(Vec::new())
         }
     }
-}
-
-/// Whether another unit tells of this workspace: it is that unit's own, or that unit has the same
-/// key and is selected before this one.
-fn is_anothers(ctx: &Context, unit: &Unit, workspace: &Workspace) -> bool {
-    if unit.backend.workspace() == workspace {
-        return false;
-    }
-    let owned = ctx
-        .project
-        .units
-        .iter()
-        .any(|other| share_key(unit, other) && other.backend.workspace() == workspace);
-    let told_before = ctx
-        .units()
-        .take_while(|other| other.id != unit.id)
-        .any(|other| share_key(unit, other));
-    owned || told_before
-}
-
-/// Whether the states of two units lie at one place, in different workspaces.
-fn share_key(one: &Unit, other: &Unit) -> bool {
-    let in_default = |unit: &Unit| unit.backend.with_workspace(Workspace::default());
-    one.id != other.id
-        && match &one.backend {
-            Backend::Local(_) => one.folder == other.folder && in_default(one) == in_default(other),
-            Backend::S3(_) => in_default(one).place() == in_default(other).place(),
-            Backend::Other(_) => false,
-        }
 }
 
 async fn read(

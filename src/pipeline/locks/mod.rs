@@ -10,11 +10,9 @@ mod whose;
 
 use self::whose::Runs;
 use super::told;
-use crate::model::{Diagnostic, HeldLock, Unit};
+use crate::model::{Diagnostic, HeldLock};
 use crate::stage::Context;
 use crate::stage::context::at_once;
-use crate::stage::failure::Failure;
-use crate::stage::record::Record;
 
 pub use release::{Release, release};
 
@@ -32,7 +30,13 @@ pub struct FoundLocks {
 /// Every lock of the selected units, in each workspace; all units at once.
 pub async fn list(ctx: &Context) -> FoundLocks {
     let runs = Runs::new(ctx);
-    let looked = at_once(ctx.units().map(|unit| locks_of(ctx, unit, &runs))).await;
+    let looked = at_once(ctx.units().map(|unit| {
+        told::look(ctx, unit, None, async |record, locks| {
+            *locks = look::look(record, &runs).await?;
+            Ok(())
+        })
+    }))
+    .await;
     let mut found = FoundLocks::default();
     for (locks, diagnostics) in looked {
         found.looked += usize::from(locks.is_some());
@@ -40,22 +44,4 @@ pub async fn list(ctx: &Context) -> FoundLocks {
         found.diagnostics.extend(diagnostics);
     }
     found
-}
-
-async fn locks_of(
-    ctx: &Context,
-    unit: &Unit,
-    runs: &Runs<'_>,
-) -> (Option<Vec<HeldLock>>, Vec<Diagnostic>) {
-    let mut record = Record::new(ctx, unit);
-    let looked = tokio::select! {
-        biased;
-        () = ctx.signals.stopped() => Err(Failure::not_begun(ctx)),
-        looked = look::look(&mut record, runs) => looked,
-    };
-    let (locks, end) = match looked {
-        Ok(locks) => (locks, Ok(())),
-        Err(failure) => (None, Err(failure)),
-    };
-    (locks, told::of(&unit.id, record.finish(end)))
 }
