@@ -20,6 +20,9 @@ const PRECONDITION_FAILED: u16 = 412;
 /// S3's answer when two conditional writes meet.
 const CONFLICT: u16 = 409;
 
+/// The version of what was written while a bucket kept no versions.
+const NO_VERSION: &str = "null";
+
 /// A version of an object.
 #[derive(Debug, Clone)]
 pub struct Object {
@@ -77,6 +80,8 @@ pub struct ObjectVersion {
     pub version_id: String,
     /// When it was written.
     pub modified: Option<Timestamp>,
+    /// How many bytes it has; `None` of a delete marker.
+    pub size: Option<u64>,
     /// Whether it is the current one.
     pub latest: bool,
     /// Whether it is a delete marker.
@@ -280,7 +285,10 @@ impl Bucket {
         version_id: Option<&str>,
         etag: Option<&str>,
     ) -> Result<(), AwsError> {
-        // A version is what it is; a condition on it would only be refused by some servers.
+        // A version is what it is; a condition on it would only be refused by some servers. But
+        // `null` is whatever was written last while a bucket kept no versions.
+        let version_id =
+            version_id.filter(|version_id| etag.is_none() || *version_id != NO_VERSION);
         let etag = if version_id.is_some() { None } else { etag };
         let answer = self
             .client
@@ -330,10 +338,16 @@ impl Bucket {
                 Some(ObjectVersion {
                     version_id: marker.version_id()?.to_owned(),
                     modified: marker.last_modified().and_then(timestamp),
+                    size: None,
                     latest: marker.is_latest().unwrap_or_default(),
                     deleted: true,
                 })
             }));
+            // Keys come in their order: after the first other one, none of this key follows.
+            let last = page.versions().last().and_then(SdkVersion::key);
+            if last.is_some_and(|last| last > key) {
+                break;
+            }
             from = (page.next_key_marker, page.next_version_id_marker);
             if !page.is_truncated.unwrap_or_default() || from.0.is_none() {
                 break;
@@ -409,6 +423,7 @@ fn version(version: &SdkVersion) -> Option<ObjectVersion> {
     Some(ObjectVersion {
         version_id: version.version_id()?.to_owned(),
         modified: version.last_modified().and_then(timestamp),
+        size: version.size().and_then(|size| u64::try_from(size).ok()),
         latest: version.is_latest().unwrap_or_default(),
         deleted: false,
     })

@@ -146,6 +146,14 @@ pub(super) struct SelectionArgs {
 }
 
 impl SelectionArgs {
+    /// One unit that was named.
+    pub(super) fn of(unit: String) -> Self {
+        Self {
+            units: vec![unit],
+            ..Self::default()
+        }
+    }
+
     /// The selection, typed in this folder.
     pub(super) fn request(&self, working_dir: &Path) -> SelectionRequest {
         SelectionRequest {

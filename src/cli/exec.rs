@@ -45,10 +45,7 @@ pub(super) fn run(
     let command = Exec::parse(args.arguments).map_err(|error| {
         Error::Usage(Diagnostic::error(error.to_string()).with_hint(error.hint()))
     })?;
-    let selection = SelectionArgs {
-        units: vec![args.unit],
-        ..SelectionArgs::default()
-    };
+    let selection = SelectionArgs::of(args.unit);
     let mut frame = Frame::new("exec", global, environment, selection);
     frame.consent.approve = args.approve;
     frame.single_unit = true;

@@ -53,6 +53,8 @@ pub(super) struct Frame<'a> {
     pub(super) spares_protected: bool,
     /// The command works on exactly one unit.
     pub(super) single_unit: bool,
+    /// What lets the command work on several units all the same.
+    pub(super) unless: Option<&'static str>,
     /// The command starts no Terraform, and works where none is installed.
     pub(super) without_terraform: bool,
     /// Flags that a second try needs too.
@@ -101,6 +103,7 @@ impl<'a> Frame<'a> {
             detailed_exit_code: false,
             spares_protected: false,
             single_unit: false,
+            unless: None,
             without_terraform: false,
             flags: Vec::new(),
             out: None,
@@ -329,10 +332,13 @@ impl<'a> Frame<'a> {
                 .iter()
                 .map(|unit| format!("`{}`", units[unit.index].id))
                 .collect();
-            return Err(Error::Usage(
+            let mut diagnostic =
                 Diagnostic::error(format!("`tfw {}` works on one unit", self.command))
-                    .with_hint(format!("name one of {}", names.join(", "))),
-            ));
+                    .with_hint(format!("name one of {}", names.join(", ")));
+            if let Some(unless) = self.unless {
+                diagnostic = diagnostic.with_hint(unless);
+            }
+            return Err(Error::Usage(diagnostic));
         }
         if !self.spares_protected {
             return Ok((selected.indices(), Vec::new()));

@@ -13,6 +13,7 @@ mod error;
 mod exec;
 mod frame;
 mod init;
+mod lock;
 mod man;
 mod manifest;
 mod manual;
@@ -20,6 +21,7 @@ mod migrate;
 mod output;
 mod plan;
 mod session;
+mod state;
 mod status;
 mod validate;
 
@@ -103,6 +105,10 @@ enum Command {
     Status(status::StatusArgs),
     Audit(audit::AuditArgs),
     Doctor(doctor::DoctorArgs),
+    #[command(subcommand)]
+    Lock(lock::LockCommand),
+    #[command(subcommand)]
+    State(state::StateCommand),
     Validate(validate::ValidateArgs),
     Output(output::OutputArgs),
     Exec(exec::ExecArgs),
@@ -128,6 +134,8 @@ impl Command {
             Self::Status(_) => "status",
             Self::Audit(_) => "audit",
             Self::Doctor(_) => "doctor",
+            Self::Lock(command) => command.name(),
+            Self::State(command) => command.name(),
             Self::Validate(_) => "validate",
             Self::Output(_) => "output",
             Self::Exec(_) => "exec",
@@ -176,6 +184,8 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Status(args) => status::run(args, global, environment),
         Command::Audit(args) => audit::run(args, global, environment),
         Command::Doctor(args) => doctor::run(args, global, environment),
+        Command::Lock(command) => lock::run(command, global, environment),
+        Command::State(command) => state::run(command, global, environment),
         Command::Validate(args) => validate::run(args, global, environment),
         Command::Output(args) => output::run(args, global, environment),
         Command::Exec(args) => exec::run(args, global, environment),

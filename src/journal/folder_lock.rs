@@ -36,15 +36,10 @@ impl FolderLock {
         root_module: &Path,
         waiting: impl FnOnce(),
     ) -> Result<Self, JournalError> {
-        let folder = tfw.cache().join("locks");
-        make_private_folder(&folder)?;
-        // One lock for one folder, however its path is written.
-        let root_module = &root_module
-            .canonicalize()
-            .unwrap_or_else(|_| root_module.to_owned());
-        let digest = Sha256::digest(root_module.as_os_str().as_encoded_bytes());
-        let name = hex(&digest[..8]);
-        let path = folder.join(name);
+        let path = lock_file(tfw, root_module);
+        if let Some(folder) = path.parent() {
+            make_private_folder(folder)?;
+        }
         let file = append_private(&path)?;
         let mut waiting = Some(waiting);
         loop {
@@ -73,10 +68,25 @@ impl FolderLock {
         let _ = fs::write(path, worker.to_string());
     }
 
+    /// Whether the process that this lock names last still works in the root module: an apply, also
+    /// one whose tfw has died.
+    pub fn is_worked_under(tfw: &TfwFolder, root_module: &Path) -> bool {
+        works_on(&lock_file(tfw, root_module), root_module)
+    }
+
     /// The lock's file, for [`FolderLock::names`].
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// One lock for one folder, however its path is written.
+fn lock_file(tfw: &TfwFolder, root_module: &Path) -> PathBuf {
+    let root_module = root_module
+        .canonicalize()
+        .unwrap_or_else(|_| root_module.to_owned());
+    let digest = Sha256::digest(root_module.as_os_str().as_encoded_bytes());
+    tfw.cache().join("locks").join(hex(&digest[..8]))
 }
 
 /// Whether the process that a lock file names still works in the root module: a Terraform whose

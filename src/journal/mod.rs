@@ -6,6 +6,7 @@
 
 mod folder_lock;
 pub mod migration;
+mod past;
 mod run;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -17,7 +18,8 @@ use crate::model::UnitId;
 
 pub use folder_lock::FolderLock;
 pub use migration::Migration;
-pub use run::{Run, Step, StepState};
+pub use past::PastRun;
+pub use run::{Run, Step, StepState, host};
 
 /// What the name of a kept state ends with.
 const ERRORED_STATE: &str = ".errored.tfstate";

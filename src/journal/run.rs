@@ -42,6 +42,8 @@ pub enum Step {
     MendBucket,
     /// Taking the lock of a state for tfw itself.
     LockState,
+    /// Removing the lock of somebody who works no more.
+    ReleaseLock,
     /// Writing a state anew, for its encryption.
     Reencrypt,
     /// `terraform init`.
@@ -62,6 +64,7 @@ impl Step {
             | Self::CreateKey
             | Self::MendBucket
             | Self::LockState
+            | Self::ReleaseLock
             | Self::Reencrypt
             | Self::Apply
             | Self::Exec => true,
@@ -100,12 +103,9 @@ impl Run {
             tfw: tfw.clone(),
             journal: Arc::new(Mutex::new(journal)),
         };
-        let host = rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
-            .into_owned();
+        let (pid, host) = (std::process::id(), host());
         run.append(
-            &json!({ "event": "begun", "command": command, "pid": std::process::id(), "host": host }),
+            &json!({ "event": "begun", "command": command, "pid": pid, "host": host }),
             true,
         )?;
         run.prune();
@@ -214,6 +214,14 @@ impl Run {
             }
         }
     }
+}
+
+/// This machine, as Terraform names it in its locks.
+pub fn host() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn keeps_a_state(run: &Path) -> bool {

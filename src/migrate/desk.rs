@@ -22,11 +22,11 @@ use crate::stage::failure::Failure;
 use crate::stage::guards;
 use crate::stage::provider_guard;
 use crate::stage::record::Record;
+use crate::stage::state_lock::LOCK_TABLE;
 use crate::state::StateStore;
 use crate::terraform::{Recorded, foreign_arguments};
 
-/// Arguments of Terraform's S3 backend that are about DynamoDB's locks.
-const LOCK_TABLE: &str = "dynamodb_table";
+/// What stands beside [`LOCK_TABLE`].
 const LOCK_TABLE_ENDPOINT: &str = "dynamodb_endpoint";
 
 /// What is to be done to one unit.

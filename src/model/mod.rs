@@ -17,6 +17,7 @@ mod names;
 mod nearest;
 mod outcome;
 mod project;
+mod state;
 mod status;
 
 pub use audit::{AuditEvent, AuditRow, Caveat, Deed, Period, Who, WhoKind};
@@ -27,7 +28,7 @@ pub use check::{Area, Check, CheckStatus, UnitCheck};
 pub use credentials::{AssumeRole, CredentialsSpec, Delivery, KeptSession, MfaSpec, WebIdentity};
 pub use digest::{hex, sha256};
 pub use io_error::describe_io;
-pub use lock::Lock;
+pub use lock::{HeldLock, Lock, OwnRun};
 pub use migration::{MigratedWorkspace, Migration};
 pub use names::{
     AccountId, BucketName, EnvironmentName, InvalidName, MfaSerial, Principal, Region, RoleArn,
@@ -36,4 +37,8 @@ pub use names::{
 pub use nearest::nearest;
 pub use outcome::{BackendAddress, Diagnostic, InitRun, Outcome, Severity, UnitResult};
 pub use project::{Dependencies, Environment, Input, Project, TerraformSettings, Unit};
+pub use state::{
+    Happened, HistoryEntry, InstanceChange, InstanceChanges, MASK, OutputChange, PulledState,
+    ShownResource, ShownState, StateDiff, StateId, ValueChange, Values, shown,
+};
 pub use status::{Condition, StatePresence, UnitStatus};

@@ -22,6 +22,7 @@ use crate::stage::Initialised;
 use crate::stage::failure::Failure;
 use crate::stage::guards;
 use crate::stage::record::Record;
+use crate::stage::state_lock::WayOut;
 use crate::stage::states;
 use crate::stage::terraform_step::Call;
 use crate::terraform::command;
@@ -286,8 +287,8 @@ async fn left_lock(record: &mut Record<'_>, site: &Initialised) -> Option<Lock> 
                     lock.id
                 ))
                 .with_hint(format!(
-                    "if nothing runs any more, `tfw exec {} -- force-unlock {}` releases it",
-                    unit.id, lock.id
+                    "if nothing runs any more, {} releases it",
+                    WayOut::of(unit).release(&lock.id)
                 )),
             );
             Some(lock)

@@ -9,8 +9,8 @@
 //!   on disk, the accounts, the backends.
 //! - [`schedule`] runs units in order and turns what never ran into outcomes.
 //! - [`bundle`] keeps plans for review, and takes them up again.
-//! - `init`, `plan`, `apply`, `drift`, `validate`, `output`, `status`, `audit`, `exec`, `backend` are the
-//!   commands.
+//! - `init`, `plan`, `apply`, `drift`, `validate`, `output`, `status`, `audit`, `exec`, `backend`,
+//!   `locks`, `states` are the commands.
 
 mod apply;
 mod approval;
@@ -21,6 +21,7 @@ mod dependents;
 mod drift;
 mod exec;
 mod init;
+mod locks;
 mod order;
 mod output;
 mod plan;
@@ -29,9 +30,12 @@ mod preflight;
 mod provisional;
 mod review;
 mod schedule;
+mod states;
 mod status;
+mod told;
 mod validate;
 mod waves;
+mod workspaces;
 
 pub use apply::{apply, destroy};
 pub use audit::{Audit, audit, warn_of_caveats};
@@ -41,7 +45,12 @@ pub use bundle::{Bundle, BundleError, Draft, apply_bundle, plan_bundle};
 pub use drift::drift;
 pub use exec::{Exec, NotExecutable, exec};
 pub use init::init;
+pub use locks::{FoundLocks, Release, list as list_locks, release as release_lock};
 pub use output::{UnitOutputs, output};
 pub use plan::{SavedPlan, plan};
+pub use states::{
+    Backup, BackupError, DiffOptions, History, ShowOptions, diff_states, pull_states, raw_state,
+    show_state, state_history,
+};
 pub use status::status;
 pub use validate::validate;

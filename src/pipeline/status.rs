@@ -3,6 +3,7 @@
 //! No Terraform runs, and nothing is changed. It costs one role for each distinct one, for each unit
 //! in S3 one read of its state and one of its lock, and for each bucket one of each setting.
 
+use super::told;
 use crate::aws::VerifiedAccount;
 use crate::events::Phase;
 use crate::journal::Migration;
@@ -39,7 +40,10 @@ pub async fn status(ctx: &Context) -> (Vec<UnitStatus>, Vec<Diagnostic>) {
         .iter()
         .map(|&unit| {
             let account = if in_s3(&unit) { accounts.next() } else { None };
-            status_of(ctx, unit, account)
+            let row = UnitStatus::unknown(unit);
+            told::look(ctx, unit, row, async move |record, row| {
+                look(record, row, account).await
+            })
         })
         .collect();
     let (looked, conditions) = tokio::join!(at_once(looks), conditions(ctx, &sites, records.len()));
@@ -78,29 +82,6 @@ async fn conditions(ctx: &Context, sites: &[Site<'_, '_>], users: usize) -> Vec<
         () = ctx.signals.stopped() => vec![None; users],
         conditions = look => conditions,
     }
-}
-
-/// `verified`: the credentials for the state, where that is in S3.
-async fn status_of(
-    ctx: &Context,
-    unit: &Unit,
-    verified: Option<&Result<SafeBackend, Failure>>,
-) -> (UnitStatus, Vec<Diagnostic>) {
-    let mut record = Record::new(ctx, unit);
-    let mut row = UnitStatus::unknown(unit);
-    let end = tokio::select! {
-        biased;
-        () = ctx.signals.stopped() => Err(Failure::not_begun(ctx)),
-        end = look(&mut record, &mut row, verified) => end,
-    };
-    let mut diagnostics = record.finish(end).diagnostics;
-    for diagnostic in &mut diagnostics {
-        let name = format!("`{}`", unit.id);
-        if !diagnostic.summary.contains(&name) {
-            diagnostic.summary = format!("{name}: {}", diagnostic.summary);
-        }
-    }
-    (row, diagnostics)
 }
 
 /// Fills in a row as far as it can be told.

@@ -7,8 +7,8 @@ use super::failure::Failure;
 use super::record::Record;
 use crate::aws::AwsError;
 use crate::env_vars::USER;
-use crate::journal::{Step, StepState};
-use crate::model::Diagnostic;
+use crate::journal::{Step, StepState, host};
+use crate::model::{Backend, Diagnostic, Unit, UnitId};
 use crate::state::{NewLock, S3State, StateError};
 
 /// A lock that is held. [`StateLock::release`] it, whatever happens.
@@ -46,13 +46,8 @@ impl<'a> StateLock<'a> {
         if released.is_ok() {
             record.step_ended(Step::LockState, StepState::Done);
         }
-        let unit = record.unit.id.clone();
-        released.map_err(|failure| {
-            with_hint(
-                failure,
-                format!("`tfw exec {unit} -- force-unlock {}` removes it", self.id),
-            )
-        })
+        let way_out = WayOut::of(record.unit).release(&self.id);
+        released.map_err(|failure| with_hint(failure, format!("{way_out} removes it")))
     }
 }
 
@@ -75,7 +70,10 @@ pub(crate) async fn take(
     };
     match state.lock(&lock).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(holder)) => Err(Failure::held(&state.url(), holder)),
+        Ok(Err(holder)) => {
+            let hint = WayOut::of(record.unit).hint(&holder.id);
+            Err(with_hint(Failure::held(&state.url(), holder), hint))
+        }
         Err(error) => Err(Failure::fact(
             format!("cannot take the lock: {error}"),
             error.hint(),
@@ -136,6 +134,50 @@ pub(crate) fn with_details(mut failure: Failure, other: &Failure) -> Failure {
     failure
 }
 
+/// What can be typed about the lock of a unit's state.
+#[derive(Debug, Clone)]
+pub(crate) struct WayOut {
+    unit: UnitId,
+    /// Whether, as far as the manifest says, the lock is a file in S3 and nothing beside it.
+    native: bool,
+}
+
+impl WayOut {
+    pub(crate) fn of(unit: &Unit) -> Self {
+        Self {
+            unit: unit.id.clone(),
+            native: matches!(&unit.backend, Backend::S3(s3)
+                if s3.use_lockfile && !s3.options.contains_key(LOCK_TABLE)),
+        }
+    }
+
+    /// The command that tells whose it is, in backticks.
+    pub(crate) fn show(&self) -> String {
+        format!("`tfw lock show {}`", self.unit)
+    }
+
+    /// The command that removes it by its id, in backticks.
+    pub(crate) fn release(&self, id: &str) -> String {
+        if self.native {
+            format!("`tfw lock release {} --id {id}`", self.unit)
+        } else {
+            format!("`tfw exec {} -- force-unlock {id}`", self.unit)
+        }
+    }
+
+    /// What to do about a lock that somebody holds: for a diagnostic.
+    pub(crate) fn hint(&self, id: &str) -> String {
+        format!(
+            "{} tells whose it is; where nobody works any more, {}",
+            self.show(),
+            self.release(id)
+        )
+    }
+}
+
+/// The argument of Terraform's S3 backend that names a table of locks in DynamoDB.
+pub(crate) const LOCK_TABLE: &str = "dynamodb_table";
+
 /// A random id in the form of Terraform's.
 pub(crate) fn new_id() -> String {
     let random = format!("{:032x}", fastrand::u128(..));
@@ -151,15 +193,11 @@ pub(crate) fn new_id() -> String {
 
 /// `user@host`, as Terraform has it.
 fn who(record: &Record<'_>) -> String {
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
     let user = record.ctx.inherited.get(USER).map_or_else(
         || "tfw".to_owned(),
         |user| user.to_string_lossy().into_owned(),
     );
-    format!("{user}@{host}")
+    format!("{user}@{}", host())
 }
 
 #[cfg(test)]

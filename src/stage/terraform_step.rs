@@ -6,18 +6,22 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use super::Context;
 use super::failure::Failure;
 use super::record::Record;
+use super::state_lock::WayOut;
+use super::states;
 use crate::aws::VerifiedAccount;
 use crate::credentials::Endpoint;
 use crate::events::Event;
 use crate::journal::{FolderLock, JournalError, append_private};
 use crate::model::{
-    Backend, Changes, Delivery, Diagnostic, Region, Severity, Unit, UnitId, UnitResult, describe_io,
+    Backend, Changes, Delivery, Diagnostic, Region, Severity, Unit, UnitResult, describe_io,
 };
 use crate::process::{self, Exit, Output, SpawnError, Spec, Status};
 use crate::terraform::{
@@ -124,8 +128,8 @@ pub(crate) struct Finished {
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) changes: Changes,
     private: Vec<u8>,
-    /// Whose process it was, for hints.
-    unit: UnitId,
+    /// For hints, should a lock have been in the way.
+    way_out: WayOut,
     /// Whether the lock that Terraform prints is the holder's: of some backends (`http`) it is
     /// its own, and the holder stands in the text alone.
     names_holder: bool,
@@ -236,32 +240,40 @@ pub(crate) async fn run(
             FolderLock::names(lock, id);
         }
     };
-    let exit = process::run_known(spec, &ctx.signals, note_worker, |line| {
-        let unit = &unit.id;
-        match reader.line(line) {
+    let (waits, told) = oneshot::channel();
+    let terraform = async {
+        let mut waits = Some(waits);
+        let tell = |line: &str| match reader.line(line) {
             Some(Fact::Resource {
                 address,
                 action,
                 progress,
             }) => {
                 ctx.events.emit(Event::Resource {
-                    unit: unit.clone(),
+                    unit: unit.id.clone(),
                     address,
                     action,
                     progress,
                 });
             }
             Some(Fact::WaitsForLock) => {
-                ctx.events.note(
-                    Some(unit),
-                    "waits for the state lock, which somebody else holds",
-                );
+                if let Some(waits) = waits.take() {
+                    let _ = waits.send(());
+                }
             }
             None => {}
+        };
+        process::run_known(spec, &ctx.signals, note_worker, tell).await
+    };
+    // Boxed: all that a read of S3 takes would be a part of every command's future.
+    let tell: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async {
+        // Where Terraform ends without having waited, nothing is told.
+        if told.await.is_ok() {
+            tell_for_whom(ctx, unit, account).await;
         }
-    })
-    .await
-    .map_err(|error| not_run(&error))?;
+    });
+    let (exit, ()) = tokio::join!(terraform, tell);
+    let exit = exit.map_err(|error| not_run(&error))?;
     let Exit {
         status,
         interrupted,
@@ -276,10 +288,31 @@ pub(crate) async fn run(
         diagnostics: collected.diagnostics,
         changes: collected.changes,
         private: stdout.bytes().to_vec(),
-        unit: unit.id.clone(),
+        way_out: WayOut::of(unit),
         names_holder: !matches!(unit.backend, Backend::Other(_)),
         lost,
     })
+}
+
+/// Says for whom Terraform waits, where that can be told.
+async fn tell_for_whom(ctx: &Context, unit: &Unit, account: &VerifiedAccount) {
+    let holder = async {
+        let state_account = ctx.sessions.verify_backend(unit, account).await.ok()?;
+        states::lock_holder(unit, &state_account).await.ok()?
+    };
+    let who = match holder.await {
+        Some(lock) => format!(
+            "{} holds since {}, for `{}`",
+            lock.who,
+            lock.since(),
+            lock.doing()
+        ),
+        None => "somebody else holds".to_owned(),
+    };
+    ctx.events.note(
+        Some(&unit.id),
+        format!("waits for the state lock, which {who}"),
+    );
 }
 
 /// A line of tfw's own in the log: what follows, and how it ended. Terraform goes on in silence
@@ -365,10 +398,7 @@ impl Finished {
                     .with_hint(
                         "wait for it, or let tfw wait: `lock_timeout = \"5m\"` in the manifest",
                     )
-                    .with_hint(format!(
-                        "where nobody works any more, `tfw exec {} -- force-unlock {}`",
-                        self.unit, lock.id
-                    )),
+                    .with_hint(self.way_out.hint(&lock.id)),
             ];
         }
         if first_error_missing(&diagnostics) && result == UnitResult::Failed {

@@ -9,6 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Instance;
+
 /// A state. It holds secrets in plain text: `Debug` prints none of its values.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct StateDocument {
@@ -112,26 +114,10 @@ impl StateDocument {
     /// The addresses of its managed resources, each instance by itself, as Terraform prints them:
     /// `module.a["x"].aws_vpc.this[0]`.
     pub fn addresses(&self) -> Vec<String> {
-        let text = |value: &Value, name: &str| -> Option<String> {
-            value.get(name).and_then(Value::as_str).map(str::to_owned)
-        };
-        let mut addresses = Vec::new();
-        for resource in &self.resources {
-            if text(resource, "mode").as_deref() != Some("managed") {
-                continue;
-            }
-            let module = text(resource, "module").map_or_else(String::new, |module| module + ".");
-            let kind = text(resource, "type").unwrap_or_default();
-            let name = text(resource, "name").unwrap_or_default();
-            let instances = resource.get("instances").and_then(Value::as_array);
-            for instance in instances.into_iter().flatten() {
-                let key = instance
-                    .get("index_key")
-                    .map_or_else(String::new, |key| format!("[{key}]"));
-                addresses.push(format!("{module}{kind}.{name}{key}"));
-            }
-        }
-        addresses
+        self.instances()
+            .filter(Instance::is_managed)
+            .map(|instance| instance.address())
+            .collect()
     }
 }
 

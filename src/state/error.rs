@@ -65,6 +65,9 @@ impl StateError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Aws { cause, .. } => match cause {
+                AwsError::AccessDenied { action, .. } if action.contains("Version") => {
+                    Some(format!("allow `{action}` for the history of states"))
+                }
                 // Without `s3:ListBucket`, S3 answers 403 for a key that is not there.
                 AwsError::AccessDenied { .. } => Some(
                     "allow `s3:GetObject` on the key and `s3:ListBucket` on the bucket, and `kms:Decrypt` where the bucket uses a KMS key"

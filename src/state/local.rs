@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use rustix::fs::FlockOperation;
 use serde_json::Value;
 
-use super::{RawState, StateError, StateVersion, lock};
+use super::lock::{self, LockFile};
+use super::{RawState, StateError, StateVersion};
 use crate::model::{LocalBackend, Lock};
 
 /// The state of one workspace in a file.
@@ -22,14 +23,10 @@ impl LocalState {
     /// where Terraform runs.
     pub(super) fn new(folder: &Path, backend: &LocalBackend) -> Self {
         const FILE: &str = "terraform.tfstate";
-        let option = |name: &str, default: &str| {
-            let set = backend.options.get(name).and_then(Value::as_str);
-            folder.join(set.filter(|path| !path.is_empty()).unwrap_or(default))
-        };
         let path = if backend.workspace.is_default() {
-            option("path", FILE)
+            option(folder, backend, "path", FILE)
         } else {
-            option("workspace_dir", "terraform.tfstate.d")
+            workspace_dir(folder, backend)
                 .join(backend.workspace.as_str())
                 .join(FILE)
         };
@@ -78,17 +75,36 @@ impl LocalState {
 
     /// What Terraform wrote beside the file. After a `kill -9` the document stays while the lock
     /// itself, a lock of the system on the state file, is gone.
-    pub(super) async fn lock_holder(&self) -> Result<Option<Lock>, StateError> {
+    pub(super) async fn lock_file(&self) -> Result<Option<LockFile>, StateError> {
         let path = self.lock_path();
-        let Some(bytes) = read(&path).await? else {
-            return Ok(None);
-        };
-        match lock::parse(&bytes) {
-            Some(lock) => Ok(Some(lock)),
-            None => Err(StateError::NotALock {
-                place: path.display().to_string(),
-            }),
-        }
+        Ok(read(&path).await?.map(|bytes| LockFile {
+            place: path.display().to_string(),
+            document: lock::parse(&bytes),
+        }))
+    }
+
+    pub(super) async fn lock_holder(&self) -> Result<Option<Lock>, StateError> {
+        self.lock_file().await?.map(LockFile::holder).transpose()
+    }
+
+    /// The names of the workspaces that have a folder beside the default one's state.
+    pub fn workspaces(folder: &Path, backend: &LocalBackend) -> Vec<String> {
+        let entries = std::fs::read_dir(workspace_dir(folder, backend));
+        let mut names: Vec<String> = entries
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// What Terraform keeps of the state before the last change.
+    #[must_use]
+    pub fn backup(&self) -> Self {
+        let mut path = self.path.clone().into_os_string();
+        path.push(".backup");
+        Self { path: path.into() }
     }
 
     /// Who works on the file just now, by the lock of the system that Terraform holds on it; a
@@ -123,6 +139,15 @@ impl LocalState {
         let name = name.strip_prefix('.').unwrap_or(&name);
         self.path.with_file_name(format!(".{name}.lock.info"))
     }
+}
+
+fn workspace_dir(folder: &Path, backend: &LocalBackend) -> PathBuf {
+    option(folder, backend, "workspace_dir", "terraform.tfstate.d")
+}
+
+fn option(folder: &Path, backend: &LocalBackend, name: &str, default: &str) -> PathBuf {
+    let set = backend.options.get(name).and_then(Value::as_str);
+    folder.join(set.filter(|path| !path.is_empty()).unwrap_or(default))
 }
 
 async fn read(path: &Path) -> Result<Option<Vec<u8>>, StateError> {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::StateError;
 use crate::model::Lock;
 
 /// A lock that tfw is about to take.
@@ -46,16 +47,55 @@ struct LockInfo {
     who: String,
     operation: String,
     created: String,
+    info: String,
+    version: String,
+}
+
+/// All that a lock document says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockDocument {
+    /// Who holds it.
+    pub lock: Lock,
+    /// Anything else: `tfw run ID` of tfw's own.
+    pub info: String,
+    /// The Terraform, or the tfw, that took it.
+    pub version: String,
+}
+
+/// A lock file as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockFile {
+    /// `s3://BUCKET/KEY.tflock`, or the file.
+    pub place: String,
+    /// What it says; `None`: it is no lock document, and locks all the same.
+    pub document: Option<LockDocument>,
+}
+
+impl LockFile {
+    /// The holder.
+    ///
+    /// # Errors
+    /// It does not say whose it is.
+    pub(super) fn holder(self) -> Result<Lock, StateError> {
+        match self.document {
+            Some(document) => Ok(document.lock),
+            None => Err(StateError::NotALock { place: self.place }),
+        }
+    }
 }
 
 /// Reads a lock document; `None`: it is none.
-pub(super) fn parse(bytes: &[u8]) -> Option<Lock> {
+pub(super) fn parse(bytes: &[u8]) -> Option<LockDocument> {
     let info: LockInfo = serde_json::from_slice(bytes).ok()?;
-    Some(Lock {
-        id: info.id,
-        who: info.who,
-        operation: info.operation,
-        created: info.created,
+    Some(LockDocument {
+        lock: Lock {
+            id: info.id,
+            who: info.who,
+            operation: info.operation,
+            created: info.created,
+        },
+        info: info.info,
+        version: info.version,
     })
 }
 
@@ -65,11 +105,16 @@ mod tests {
 
     #[test]
     fn terraforms_lock_document_is_read() {
-        let lock = parse(
+        let document = parse(
             br#"{"ID":"a-1","Operation":"OperationTypeApply","Info":"","Who":"me@host",
                 "Version":"1.11.4","Created":"2026-01-02T03:04:05.6Z","Path":"b/k"}"#,
         )
         .unwrap();
+        assert_eq!(
+            (document.version.as_str(), document.info.as_str()),
+            ("1.11.4", "")
+        );
+        let lock = document.lock;
         assert_eq!((lock.id.as_str(), lock.who.as_str()), ("a-1", "me@host"));
         assert_eq!(lock.operation, "OperationTypeApply");
         assert_eq!(lock.created, "2026-01-02T03:04:05.6Z");
@@ -83,7 +128,9 @@ mod tests {
             info: "run 1",
             who: "me@host",
         };
-        let lock = parse(&new.document("b/k")).unwrap();
+        let document = parse(&new.document("b/k")).unwrap();
+        assert_eq!(document.info, "run 1");
+        let lock = document.lock;
         assert_eq!((lock.id.as_str(), lock.who.as_str()), ("t-1", "me@host"));
         assert_eq!(lock.doing(), "migration");
         assert!(lock.created.parse::<Timestamp>().is_ok());
@@ -91,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_short_document_is_still_a_lock_and_garbage_is_none() {
-        assert_eq!(parse(br#"{"ID":"a-1"}"#).unwrap().id, "a-1");
+        assert_eq!(parse(br#"{"ID":"a-1"}"#).unwrap().lock.id, "a-1");
         assert_eq!(parse(b"garbage"), None);
         assert_eq!(parse(b""), None);
     }

@@ -5,18 +5,24 @@
 //! releases locks, and knows versions; [`content_hash`] says whether two states say the same.
 
 mod canonical;
+mod compare;
 mod document;
 mod error;
+mod instances;
 mod local;
 mod lock;
+mod mask;
 mod s3;
 
 pub use canonical::content_hash;
+pub use compare::{Fingerprint, compare};
 pub use document::{NotAState, Output, StateDocument};
 pub use error::StateError;
+pub use instances::Instance;
 pub use local::LocalState;
-pub use lock::NewLock;
-pub use s3::S3State;
+pub use lock::{LockDocument, LockFile, NewLock};
+pub use mask::Secrets;
+pub use s3::{S3State, Unlocked};
 
 use std::path::Path;
 
@@ -174,14 +180,22 @@ impl StateStore {
         }
     }
 
+    /// The lock file, where there is one.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn lock_file(&self) -> Result<Option<LockFile>, StateError> {
+        match self {
+            Self::S3(state) => state.lock_file().await,
+            Self::Local(state) => state.lock_file().await,
+        }
+    }
+
     /// Who holds the lock, by the document that Terraform keeps while it does.
     ///
     /// # Errors
     /// It cannot be read, or is not a lock document.
     pub async fn lock_holder(&self) -> Result<Option<Lock>, StateError> {
-        match self {
-            Self::S3(state) => state.lock_holder().await,
-            Self::Local(state) => state.lock_holder().await,
-        }
+        self.lock_file().await?.map(LockFile::holder).transpose()
     }
 }

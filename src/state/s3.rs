@@ -1,12 +1,28 @@
 //! States in S3, with Terraform's native lock file beside them.
 
-use super::lock::NewLock;
+use super::lock::{LockFile, NewLock};
 use super::{Found, RawState, StateError, lock};
 use crate::aws::{
     AwsError, Bucket, Object, ObjectEncryption, ObjectNotes, ObjectVersion, VerifiedAccount,
     Written,
 };
 use crate::model::{Lock, S3Backend};
+
+/// What Terraform's S3 backend appends to the key of a state for its lock.
+const LOCK_SUFFIX: &str = ".tflock";
+/// So often a lock that changes hands is looked at.
+const UNLOCK_TRIES: usize = 3;
+
+/// How releasing a lock by its id went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unlocked {
+    /// It is gone.
+    Removed,
+    /// There was none.
+    NoLock,
+    /// Another one is there, and was left as it is.
+    Other(Lock),
+}
 
 /// The state of one workspace in a bucket.
 #[derive(Debug, Clone)]
@@ -159,7 +175,7 @@ impl S3State {
         match written {
             Written::New(_) => Ok(Ok(())),
             // Also when a first try of the same request came through, and its answer did not.
-            Written::AlreadyThere => match self.lock_holder().await? {
+            Written::AlreadyThere => match self.holder().await? {
                 Some(holder) if holder.id == lock.id => Ok(Ok(())),
                 Some(holder) => Ok(Err(holder)),
                 None => Ok(Err(Lock::unknown())),
@@ -167,32 +183,38 @@ impl S3State {
         }
     }
 
-    /// Removes the lock as long as it has this id; gives who holds it otherwise. That there is none
-    /// is well, too.
+    /// Removes the lock as long as it has this id.
     ///
     /// # Errors
-    /// S3 could not or would not.
-    pub async fn unlock(&self, id: &str) -> Result<Option<Lock>, StateError> {
+    /// S3 could not or would not, or the lock does not say whose it is.
+    pub async fn unlock(&self, id: &str) -> Result<Unlocked, StateError> {
         let key = self.lock_key();
-        let object = match self.bucket.get(&key).await {
-            Ok(object) => object,
-            Err(AwsError::NotFound { .. } | AwsError::NoSuchBucket { .. }) => return Ok(None),
-            Err(cause) => return Err(self.unreadable(&key, cause)),
-        };
-        let Some(holder) = lock::parse(&object.body.0) else {
-            return Err(StateError::NotALock {
-                place: self.bucket.url(&key),
-            });
-        };
-        if holder.id != id {
-            return Ok(Some(holder));
+        let mut tries = 0;
+        loop {
+            let object = match self.bucket.get(&key).await {
+                Ok(object) => object,
+                Err(AwsError::NotFound { .. } | AwsError::NoSuchBucket { .. }) => {
+                    return Ok(Unlocked::NoLock);
+                }
+                Err(cause) => return Err(self.unreadable(&key, cause)),
+            };
+            let holder = self.lock_file_of(&object).holder()?;
+            if holder.id != id {
+                return Ok(Unlocked::Other(holder));
+            }
+            // The version that was looked at, and no other that came since.
+            let removed = self
+                .bucket
+                .remove(&key, object.version_id.as_deref(), object.etag.as_deref())
+                .await;
+            tries += 1;
+            match removed {
+                Ok(()) => return Ok(Unlocked::Removed),
+                // It changed hands between the two: whose it is now decides.
+                Err(AwsError::PreconditionFailed { .. }) if tries < UNLOCK_TRIES => {}
+                Err(cause) => return Err(self.unwritable(&key, cause)),
+            }
         }
-        // The version that was looked at, and no other that came since.
-        self.bucket
-            .remove(&key, object.version_id.as_deref(), object.etag.as_deref())
-            .await
-            .map_err(|cause| self.unwritable(&key, cause))?;
-        Ok(None)
     }
 
     /// The names of the workspaces that have a state beside this key; `default` always counts.
@@ -200,13 +222,29 @@ impl S3State {
     /// # Errors
     /// S3 could not or would not list them.
     pub async fn workspaces(&self, backend: &S3Backend) -> Result<Vec<String>, StateError> {
+        self.workspaces_with(backend, "").await
+    }
+
+    /// The names of the workspaces of this key, but for the default one, that have a lock file.
+    ///
+    /// # Errors
+    /// S3 could not or would not list them.
+    pub async fn locked_workspaces(&self, backend: &S3Backend) -> Result<Vec<String>, StateError> {
+        self.workspaces_with(backend, LOCK_SUFFIX).await
+    }
+
+    async fn workspaces_with(
+        &self,
+        backend: &S3Backend,
+        ending: &str,
+    ) -> Result<Vec<String>, StateError> {
         let prefix = format!("{}/", backend.workspace_prefix());
-        let suffix = format!("/{}", backend.key);
-        let keys = self
-            .bucket
-            .keys(&prefix)
-            .await
-            .map_err(|cause| self.unreadable(&prefix, cause))?;
+        let suffix = format!("/{}{ending}", backend.key);
+        let keys = match self.bucket.keys(&prefix).await {
+            Ok(keys) => keys,
+            Err(AwsError::NoSuchBucket { .. }) => return Ok(Vec::new()),
+            Err(cause) => return Err(self.unreadable(&prefix, cause)),
+        };
         let named = keys.iter().filter_map(|key| {
             let name = key.strip_prefix(&prefix)?.strip_suffix(&suffix)?;
             (!name.contains('/')).then(|| name.to_owned())
@@ -215,19 +253,20 @@ impl S3State {
     }
 
     /// Terraform's S3 backend writes the lock to `KEY.tflock`.
-    pub(super) async fn lock_holder(&self) -> Result<Option<Lock>, StateError> {
+    pub(super) async fn lock_file(&self) -> Result<Option<LockFile>, StateError> {
         let key = self.lock_key();
-        let object = match self.bucket.get(&key).await {
-            Ok(object) => object,
+        match self.bucket.get(&key).await {
+            Ok(object) => Ok(Some(self.lock_file_of(&object))),
             // Where there is no bucket yet, there is no lock yet.
-            Err(AwsError::NotFound { .. } | AwsError::NoSuchBucket { .. }) => return Ok(None),
-            Err(cause) => return Err(self.unreadable(&key, cause)),
-        };
-        match lock::parse(&object.body.0) {
-            Some(lock) => Ok(Some(lock)),
-            None => Err(StateError::NotALock {
-                place: self.bucket.url(&key),
-            }),
+            Err(AwsError::NotFound { .. } | AwsError::NoSuchBucket { .. }) => Ok(None),
+            Err(cause) => Err(self.unreadable(&key, cause)),
+        }
+    }
+
+    fn lock_file_of(&self, object: &Object) -> LockFile {
+        LockFile {
+            place: self.lock_url(),
+            document: lock::parse(&object.body.0),
         }
     }
 
@@ -236,7 +275,7 @@ impl S3State {
     /// # Errors
     /// It cannot be read, or is no lock document.
     pub async fn holder(&self) -> Result<Option<Lock>, StateError> {
-        self.lock_holder().await
+        self.lock_file().await?.map(LockFile::holder).transpose()
     }
 
     /// The URL of the state.
@@ -250,7 +289,7 @@ impl S3State {
     }
 
     fn lock_key(&self) -> String {
-        format!("{}.tflock", self.key)
+        format!("{}{LOCK_SUFFIX}", self.key)
     }
 
     fn unwritable(&self, key: &str, cause: AwsError) -> StateError {

@@ -1,7 +1,6 @@
 //! How state buckets differ from the manifest: a bucket a paragraph, a difference a line.
 
 use std::fmt::Write as _;
-use std::io;
 
 use super::Options;
 use super::style::{BOLD, CYAN, DIM, GREEN, YELLOW, count, wrap};
@@ -9,13 +8,7 @@ use crate::model::{Action, BucketCondition, Difference};
 
 /// What `tfw backend check` prints, as wide as stdout.
 pub fn backends(conditions: &[BucketCondition], options: Options) -> String {
-    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
-    // A pipe has no width, and some terminals say zero.
-    let width = if columns > 0 {
-        usize::from(columns)
-    } else {
-        usize::MAX
-    };
+    let width = super::stdout_width().unwrap_or(usize::MAX);
     let mut text: String = lines(conditions)
         .lines()
         .fold(String::new(), |mut text, line| {
@@ -34,11 +27,7 @@ pub fn backends(conditions: &[BucketCondition], options: Options) -> String {
             "\n{BOLD}{checked}: {in_sync} in sync, {differing} not{BOLD:#}"
         );
     }
-    if options.colour {
-        text
-    } else {
-        anstream::adapter::strip_str(&text).to_string()
-    }
+    super::coloured(text, options)
 }
 
 /// The lines, coloured.

@@ -8,8 +8,10 @@
 mod audit;
 mod backends;
 mod doctor;
+mod history;
 mod lines;
 mod live;
+mod locks;
 mod migration;
 mod next;
 mod problems;
@@ -17,6 +19,7 @@ mod prompt;
 mod results;
 mod review;
 mod sessions;
+mod state;
 mod status;
 mod style;
 
@@ -33,8 +36,11 @@ use crate::model::{Outcome, UnitId, UnitResult};
 pub use audit::{audit, audit_csv};
 pub use backends::backends;
 pub use doctor::doctor;
+pub use history::history;
+pub use locks::{lock, locks};
 pub use problems::diagnostic_lines;
 pub use sessions::sessions;
+pub use state::{state, state_diff};
 pub use status::status;
 
 /// How often what is live is redrawn.
@@ -386,9 +392,25 @@ fn size() -> Option<(usize, usize)> {
     (columns > 0 && rows > 0).then_some((columns, rows))
 }
 
+/// The columns of stdout, for what is printed there as a table. A pipe has no width, and some
+/// terminals say zero: then nothing is broken.
+fn stdout_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0).then(|| usize::from(size.ws_col))
+}
+
 /// How many columns an explanation with snippets of source may have.
 pub fn width() -> usize {
     size().map_or(COLUMNS, |(columns, _)| columns.clamp(60, 140))
+}
+
+/// Text with its colours, where they are wanted.
+fn coloured(text: String, options: Options) -> String {
+    if options.colour {
+        text
+    } else {
+        anstream::adapter::strip_str(&text).to_string()
+    }
 }
 
 /// Prints a document on stdout, and nothing else. A reader that has seen enough (`| head`) is no

@@ -4,13 +4,12 @@
 //! step, and never wrapped. A pipe gets all of it.
 
 use std::fmt::Write as _;
-use std::io;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
-use super::Options;
 use super::style::{BOLD, age};
+use super::{Options, coloured};
 use crate::model::{BackendAddress, Condition, Lock, StatePresence, UnitId, UnitStatus};
 
 /// A command that is meant to be typed names no more units than this.
@@ -22,15 +21,7 @@ const NOTHING: &str = "-";
 
 /// The table for people, as wide as stdout.
 pub fn status(units: &[UnitStatus], now: Timestamp, options: Options) -> String {
-    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
-    // A pipe has no width, and some terminals say zero.
-    let width = (columns > 0).then(|| usize::from(columns));
-    let text = render(units, now, width);
-    if options.colour {
-        text
-    } else {
-        anstream::adapter::strip_str(&text).to_string()
-    }
+    coloured(render(units, now, super::stdout_width()), options)
 }
 
 /// How much there is room for; each step leaves out one thing more.

@@ -118,7 +118,7 @@ fn a_lock_that_stays_is_named_with_what_removes_it() {
     let lock = test.object("dev", "terraform.tfstate.tflock").unwrap();
     let lock: serde_json::Value = serde_json::from_str(&lock).unwrap();
     let id = lock["ID"].as_str().unwrap();
-    failed.says(&format!("`tfw exec dev -- force-unlock {id}` removes it"));
+    failed.says(&format!("`tfw lock release dev --id {id}` removes it"));
     assert_eq!(lock["Operation"], "reencryption");
     assert_eq!(encryption(&test).as_deref(), Some("aws:kms"));
 }

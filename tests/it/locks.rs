@@ -39,6 +39,13 @@ fn a_held_lock_is_told_with_its_holder() {
         );
         let reason = dev["reason"].as_str().unwrap();
         assert!(reason.contains("locked by somebody@elsewhere"), "{reason}");
+        let told = texts(dev).join("\n");
+        for command in [
+            "`tfw lock show dev`",
+            "`tfw lock release dev --id 4bb62615-0184-90de-d3f5-c7d319d2f2d5`",
+        ] {
+            assert!(told.contains(command), "{told}");
+        }
     }
     assert_eq!(
         test.object("dev", LOCK).as_deref(),
@@ -59,7 +66,9 @@ fn a_lock_is_waited_for_as_long_as_the_manifest_says() {
     test.put_object("dev", LOCK, HELD);
     let plan = test.tfw(["plan", "dev"]).spawn();
     test.proxy().wait_for("an attempt", takes_lock);
-    plan.wait_for_output("waits for the state lock");
+    plan.wait_for_output(
+        "waits for the state lock, which somebody@elsewhere holds since 2026-11-22",
+    );
     test.delete_object("dev", LOCK);
     plan.wait().succeeds();
     assert!(test.proxy().count(takes_lock) >= 2);
@@ -116,10 +125,9 @@ fn a_lock_that_an_apply_could_not_release_is_told_with_its_way_out() {
     assert!(run.stderr.contains(id), "{}", run.stderr);
 
     // The way out that it names.
-    let release = format!("tfw exec dev -- force-unlock {id}");
+    let release = format!("`tfw lock release dev --id {id}`");
     assert!(told.contains(&release), "{told}");
-    test.tfw(["exec", "dev", "--", "force-unlock", id])
-        .stdin("yes\n")
+    test.tfw(["lock", "release", "dev", "--id", id, "--yes"])
         .run()
         .succeeds();
     assert!(!test.locked("dev"));

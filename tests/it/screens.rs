@@ -347,8 +347,8 @@ fn a_locked_unit_tells_who_has_it() {
       `apply`
       lock id: 4bb62615-0184-90de-d3f5-c7d319d2f2d5
       hint: wait for it, or let tfw wait: `lock_timeout = "5m"` in the manifest
-      hint: where nobody works any more,
-        `tfw exec dev -- force-unlock 4bb62615-0184-90de-d3f5-c7d319d2f2d5`
+      hint: `tfw lock show dev` tells whose it is; where nobody works any more,
+        `tfw lock release dev --id 4bb62615-0184-90de-d3f5-c7d319d2f2d5`
 
     UNIT  RESULT  TIME
     dev   locked  0.0s

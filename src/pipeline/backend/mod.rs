@@ -9,6 +9,7 @@ mod reencrypt;
 use std::collections::BTreeSet;
 
 pub(crate) use self::look::{Looked, Survey};
+use super::told;
 use crate::bucket::Setting;
 use crate::events::Event;
 use crate::model::{BucketCondition, Diagnostic, Outcome, Unit};
@@ -45,14 +46,7 @@ pub async fn check(ctx: &Context) -> (Vec<BucketCondition>, Vec<Diagnostic>) {
             record.differs();
         }
         let unit = &record.unit.id;
-        let outcome = record.finish(end.failure.map_or(Ok(()), Err));
-        let told = outcome
-            .diagnostics
-            .into_iter()
-            .map(|diagnostic| Diagnostic {
-                summary: format!("`{unit}`: {}", diagnostic.summary),
-                ..diagnostic
-            });
+        let told = told::of(unit, record.finish(end.failure.map_or(Ok(()), Err)));
         diagnostics.extend(told);
     }
     (conditions, diagnostics)

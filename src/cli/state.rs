@@ -1,0 +1,267 @@
+//! `tfw state history`, `show`, `diff` and `pull`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::args::{GlobalArgs, SelectionArgs};
+use super::error::Error;
+use super::frame::{Done, Frame};
+use crate::env_vars::EnvSnapshot;
+use crate::events::Event;
+use crate::model::Diagnostic;
+use crate::pipeline::{self, Backup, BackupError, DiffOptions, History, ShowOptions};
+use crate::report::{ExitCode, to_document};
+use crate::stage::Context;
+use crate::ui;
+
+/// Show the versions of a state, what they say, and how they differ; copy states
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  tfw state history prod             what changed when
+  tfw state show prod aws_vpc.this   one resource, secrets masked
+  tfw state diff prod ~1 latest      what the last change did to it
+  tfw state pull --all --out backup  a copy of every state")]
+pub(super) enum StateCommand {
+    History(HistoryArgs),
+    Show(ShowArgs),
+    Diff(DiffArgs),
+    Pull(PullArgs),
+}
+
+impl StateCommand {
+    /// The command's name, as reports have it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::History(_) => "state history",
+            Self::Show(_) => "state show",
+            Self::Diff(_) => "state diff",
+            Self::Pull(_) => "state pull",
+        }
+    }
+}
+
+/// List the versions of a state: when, which serial, how many resources, and what changed
+///
+/// The newest first. `+2 ~1 -3` are resource instances that were added, changed and removed since
+/// the version before. What is read of a version is not read again: facts are kept in `.tfw/cache/`,
+/// without any value. Of a local state there is the file, and Terraform's `.backup` of it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tfw state history prod              the last twenty versions
+  tfw state history prod --limit 0    all of them
+  tfw state history prod/eks --json | jq '.versions[] | select(.deleted)'")]
+pub(super) struct HistoryArgs {
+    /// The unit: dev, or prod/eks where the environment has stacks
+    unit: String,
+    /// So many versions; 0: all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+}
+
+/// Show the resources of a state, or the attributes of one
+///
+/// Without an address, the addresses of all resources, and the outputs. What Terraform records as
+/// sensitive is masked, and so are attributes with the usual names of secrets and values that
+/// contain a sensitive one: older versions of Terraform record less. `--reveal` masks nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tfw state show dev                          addresses and outputs
+  tfw state show dev 'aws_subnet.this[\"a\"]'   one instance
+  tfw state show dev module.network           all that is in a module
+  tfw state show dev output.vpc_id --json
+  tfw state show dev aws_vpc.this --version ~3")]
+pub(super) struct ShowArgs {
+    /// The unit: dev, or prod/eks where the environment has stacks
+    unit: String,
+    /// A resource, one instance of it, a module, or output.NAME
+    address: Option<String>,
+    /// `latest`, ~N (N versions back), a version id or a serial [default: the current state]
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
+    /// Show what is sensitive
+    #[arg(long)]
+    reveal: bool,
+}
+
+/// Show how two versions of a state differ, attribute by attribute
+///
+/// Secrets are compared, and not shown: see `tfw state show`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tfw state diff prod ~1 latest       what the last change did
+  tfw state diff prod 41 42           by serials
+  tfw state diff prod ~5 latest --detailed-exitcode")]
+pub(super) struct DiffArgs {
+    /// The unit: dev, or prod/eks where the environment has stacks
+    unit: String,
+    /// The one: `latest`, ~N (N versions back), a version id or a serial
+    #[arg(value_name = "FROM")]
+    from: String,
+    /// The other
+    #[arg(value_name = "TO")]
+    to: String,
+    /// Show what is sensitive
+    #[arg(long)]
+    reveal: bool,
+    /// Exit 2 when they differ, 0 when they do not
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+/// Copy states, byte by byte: one to stdout, or all workspaces of many units into a folder
+///
+/// The folder is new or empty, and yours alone to read: states hold secrets in clear. Beside the
+/// copies, `manifest.json` says which is which: unit, workspace, version, serial, lineage, SHA-256.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tfw state pull dev > dev.tfstate      one state, with its secrets
+  tfw state pull --all --out backup     every state of the estate")]
+pub(super) struct PullArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Copy into this folder, which is new or empty
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(
+    command: StateCommand,
+    global: &GlobalArgs,
+    environment: &EnvSnapshot,
+) -> Result<ExitCode, Error> {
+    let name = command.name();
+    let frame = |selection| Frame {
+        without_terraform: true,
+        yields_stdout: true,
+        single_unit: true,
+        ..Frame::new(name, global, environment, selection)
+    };
+    let output = global.output(environment);
+    match command {
+        StateCommand::History(args) => frame(SelectionArgs::of(args.unit)).run(async |ctx| {
+            let (histories, diagnostics) = pipeline::state_history(ctx, args.limit).await;
+            let text = histories.iter().map(
+                |History {
+                     unit,
+                     versions,
+                     total,
+                 }| {
+                    ui::history(unit, versions, *total, Timestamp::now(), output)
+                },
+            );
+            let text = text.collect();
+            let found = histories.into_iter().next();
+            let found = found.map(|history| {
+                json!({
+                    "unit": history.unit,
+                    "versions": history.versions,
+                })
+            });
+            done(found, &diagnostics, text)
+        }),
+        StateCommand::Show(args) => {
+            let options = ShowOptions {
+                version: args.version,
+                address: args.address,
+                reveal: args.reveal,
+            };
+            frame(SelectionArgs::of(args.unit)).run(async |ctx| {
+                let (states, diagnostics) = pipeline::show_state(ctx, &options).await;
+                let text = states.iter().map(|state| ui::state(state, output));
+                let text = text.collect();
+                done(states.into_iter().next(), &diagnostics, text)
+            })
+        }
+        StateCommand::Diff(args) => {
+            let options = DiffOptions {
+                from: args.from,
+                to: args.to,
+                reveal: args.reveal,
+            };
+            Frame {
+                detailed_exit_code: args.detailed_exitcode,
+                ..frame(SelectionArgs::of(args.unit))
+            }
+            .run(async |ctx| {
+                let (diffs, diagnostics) = pipeline::diff_states(ctx, &options).await;
+                let text = diffs.iter().map(|diff| ui::state_diff(diff, output));
+                let text = text.collect();
+                done(diffs.into_iter().next(), &diagnostics, text)
+            })
+        }
+        StateCommand::Pull(args) => match args.out {
+            Some(folder) => {
+                let backup = Backup::prepare(&folder)?;
+                Frame {
+                    single_unit: false,
+                    ..frame(args.selection)
+                }
+                .run(async |ctx| pull(ctx, &backup, &folder).await)
+            }
+            None => Frame {
+                unless: Some("`--out DIR` takes several"),
+                ..frame(args.selection)
+            }
+            .run(async |ctx| {
+                let (text, _) = pipeline::raw_state(ctx).await;
+                Done {
+                    document: text.clone(),
+                    text,
+                    ..Done::default()
+                }
+            }),
+        },
+    }
+}
+
+async fn pull(ctx: &Context, backup: &Backup, folder: &Path) -> Done {
+    match pipeline::pull_states(ctx, backup).await {
+        Ok((states, diagnostics)) => {
+            let s = if states.len() == 1 { "" } else { "s" };
+            let text = format!(
+                "copied {} state{s} into `{}`\n",
+                states.len(),
+                folder.display()
+            );
+            done(Some(json!({ "states": states })), &diagnostics, text)
+        }
+        Err(error) => {
+            let diagnostic = Diagnostic::error(error.to_string());
+            ctx.events.emit(Event::Diagnostic {
+                unit: None,
+                diagnostic: diagnostic.clone(),
+            });
+            Done {
+                failed: true,
+                ..done(None::<Value>, &[diagnostic], String::new())
+            }
+        }
+    }
+}
+
+impl From<BackupError> for Error {
+    fn from(error: BackupError) -> Self {
+        Self::Refused(error.to_diagnostic())
+    }
+}
+
+/// The document: what was found, between the version of its shape and what else there is to say.
+fn done(found: Option<impl Serialize>, diagnostics: &[Diagnostic], text: String) -> Done {
+    let mut document = json!({ "schema": 1 });
+    if let (Some(document), Ok(Value::Object(found))) =
+        (document.as_object_mut(), serde_json::to_value(found))
+    {
+        document.extend(found);
+    }
+    document["diagnostics"] = json!(diagnostics);
+    Done {
+        document: Some(to_document(&document)),
+        text: Some(text),
+        ..Done::default()
+    }
+}

@@ -1,0 +1,241 @@
+//! `tfw state pull`: copies of states, byte by byte.
+
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::super::told;
+use super::super::workspaces::is_anothers;
+use super::versions;
+use crate::aws::VerifiedAccount;
+use crate::events::Phase;
+use crate::journal::{JournalError, make_private_folder, write_private};
+use crate::model::{Backend, Diagnostic, PulledState, Workspace, sha256};
+use crate::stage::Context;
+use crate::stage::backend;
+use crate::stage::context::at_once;
+use crate::stage::failure::Failure;
+use crate::stage::record::Record;
+use crate::stage::states;
+use crate::state::{LocalState, StateDocument, StateStore};
+
+/// What says which file is which state.
+const MANIFEST: &str = "manifest.json";
+
+/// A folder that states are copied into: there, empty and private.
+#[derive(Debug)]
+pub struct Backup {
+    folder: PathBuf,
+    /// Whether it was not there before.
+    is_new: bool,
+}
+
+/// Why a folder cannot take a backup. Nothing has been written.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// Something is there already.
+    #[error("`{}` is not empty, and a backup overwrites nothing", folder.display())]
+    NotEmpty {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file is in the way, or the folder cannot be made.
+    #[error(transparent)]
+    Folder(#[from] JournalError),
+}
+
+impl BackupError {
+    /// The error as reports have it.
+    pub fn to_diagnostic(&self) -> Diagnostic {
+        let hint = match self {
+            Self::NotEmpty { .. } => "name another folder, or one that is not there yet",
+            Self::Folder(_) => "check what lies there, and its permissions",
+        };
+        Diagnostic::error(self.to_string()).with_hint(hint)
+    }
+}
+
+impl Backup {
+    /// Makes the folder.
+    ///
+    /// # Errors
+    /// Something is there already, or the folder cannot be made.
+    pub fn prepare(folder: &Path) -> Result<Self, BackupError> {
+        let failed = |doing, source| JournalError::new(doing, folder, source);
+        let is_new = match fs::read_dir(folder) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    return Err(BackupError::NotEmpty {
+                        folder: folder.to_owned(),
+                    });
+                }
+                fs::set_permissions(folder, Permissions::from_mode(0o700))
+                    .map_err(|source| failed("protect", source))?;
+                false
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_private_folder(folder)?;
+                true
+            }
+            Err(source) => return Err(failed("list", source).into()),
+        };
+        Ok(Self {
+            folder: folder.to_owned(),
+            is_new,
+        })
+    }
+}
+
+impl Drop for Backup {
+    /// A command that came to no copy leaves no empty folder.
+    fn drop(&mut self) {
+        if self.is_new {
+            // What is not empty stays.
+            let _ = fs::remove_dir(&self.folder);
+        }
+    }
+}
+
+/// The current state of the selected unit as it is; `None`: it could not be read.
+pub async fn raw(ctx: &Context) -> (Option<String>, Vec<Diagnostic>) {
+    let Some(unit) = ctx.units().next() else {
+        return (None, Vec::new());
+    };
+    told::look(ctx, unit, None, async |record, text| {
+        let (raw, place) = versions::current(record).await?;
+        let found = String::from_utf8(raw.bytes).map_err(|_| {
+            Failure::failed(Diagnostic::error(format!(
+                "the state in `{place}` is no text"
+            )))
+        })?;
+        *text = Some(found);
+        Ok(())
+    })
+    .await
+}
+
+/// Copies the current state of every workspace of the selected units into a folder, and writes
+/// which is which. What is copied stays where others fail.
+///
+/// # Errors
+/// What says which file is which cannot be written.
+pub async fn pull(
+    ctx: &Context,
+    backup: &Backup,
+) -> Result<(Vec<PulledState>, Vec<Diagnostic>), JournalError> {
+    let pulled = at_once(ctx.units().map(|unit| {
+        told::look(ctx, unit, Vec::new(), async |record, states| {
+            copy(record, states, &backup.folder).await
+        })
+    }))
+    .await;
+    let (states, diagnostics): (Vec<_>, Vec<_>) = pulled.into_iter().unzip();
+    let states: Vec<PulledState> = states.into_iter().flatten().collect();
+    if !states.is_empty() {
+        let manifest = json!({
+            "schema": 1,
+            "run_id": ctx.run.id(),
+            "created": Timestamp::now().to_string(),
+            "states": states,
+        });
+        let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
+        write_private(&backup.folder.join(MANIFEST), &text)?;
+    }
+    Ok((states, diagnostics.into_iter().flatten().collect()))
+}
+
+async fn copy(
+    record: &mut Record<'_>,
+    copied: &mut Vec<PulledState>,
+    folder: &Path,
+) -> Result<(), Failure> {
+    record.phase(Phase::State);
+    let unit = record.unit;
+    let mut workspaces = BTreeSet::from([unit.backend.workspace().clone(), Workspace::default()]);
+    let account = match &unit.backend {
+        Backend::Local(local) => {
+            let names = LocalState::workspaces(&unit.folder, local);
+            workspaces.extend(names.iter().filter_map(|name| name.parse().ok()));
+            VerifiedAccount::without_credentials()
+        }
+        Backend::S3(s3) => {
+            let safe = backend::verify(record).await?;
+            let account = safe.state_account().clone();
+            if let StateStore::S3(state) = states::open(unit, &account).await? {
+                let names = state.workspaces(s3).await;
+                let names = names.map_err(|error| states::unreadable(&error))?;
+                workspaces.extend(names.iter().filter_map(|name| name.parse().ok()));
+            }
+            account
+        }
+        Backend::Other(_) => return versions::store(record).await.map(drop),
+    };
+    workspaces.retain(|workspace| !is_anothers(record.ctx, unit, workspace));
+    let mut found = false;
+    for workspace in workspaces {
+        let place = unit.backend.with_workspace(workspace.clone());
+        let store = StateStore::at(&unit.folder, &place, &account).await;
+        let store = store.map_err(|error| states::unreadable(&error))?;
+        let raw = store
+            .raw()
+            .await
+            .map_err(|error| states::unreadable(&error))?;
+        let Some(raw) = raw else { continue };
+        found = true;
+        let file = format!("{}.{workspace}.tfstate", unit.id.file_stem());
+        write_private(&folder.join(&file), &raw.bytes)?;
+        let document = match StateDocument::parse(&raw.bytes) {
+            Ok(document) => Some(document),
+            Err(why) => {
+                record.diagnostic(Diagnostic::warning(format!(
+                    "`{file}` is copied as it is, although {why}"
+                )));
+                None
+            }
+        };
+        copied.push(PulledState {
+            unit: unit.id.clone(),
+            workspace: workspace.to_string(),
+            place: store.place(),
+            version_id: raw.version_id,
+            serial: document.as_ref().map(|document| document.serial),
+            lineage: document.map(|document| document.lineage),
+            sha256: sha256(&raw.bytes),
+            file,
+        });
+    }
+    if !found {
+        record.note("has no state yet");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_has_its_folder_for_itself() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let folder = root.path().join("a/b");
+        drop(Backup::prepare(&folder).expect("made"));
+        assert!(!folder.exists(), "an empty one goes again");
+        let backup = Backup::prepare(&folder).expect("made");
+        let mode = fs::metadata(&folder).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        fs::write(folder.join("x"), "").expect("written");
+        drop(backup);
+        let refused = Backup::prepare(&folder).expect_err("something is there");
+        assert!(
+            refused
+                .to_string()
+                .ends_with("is not empty, and a backup overwrites nothing")
+        );
+        assert!(Backup::prepare(&folder.join("x")).is_err());
+    }
+}
