@@ -136,7 +136,7 @@ impl PastRun {
             return false;
         }
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        if !pid.is_some_and(|pid| test_kill_process(pid).is_ok()) {
+        if pid.is_none_or(|pid| test_kill_process(pid).is_err()) {
             return false;
         }
         let program = |process: &str| {

@@ -100,6 +100,7 @@ impl LocalState {
     }
 
     /// What Terraform keeps of the state before the last change.
+    #[must_use]
     pub fn backup(&self) -> Self {
         let mut path = self.path.clone().into_os_string();
         path.push(".backup");

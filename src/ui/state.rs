@@ -8,7 +8,9 @@ use super::history::changes;
 use super::review::{self, UnitPlan};
 use super::style::{BOLD, DIM, YELLOW};
 use super::{Options, coloured, stdout_width};
-use crate::model::{Happened, ShownResource, ShownState, StateDiff, StateId, shown};
+use crate::model::{
+    Happened, InstanceChange, ShownResource, ShownState, StateDiff, StateId, shown,
+};
 
 /// What `tfw state show` prints: addresses and outputs, or attributes.
 pub fn state(state: &ShownState, options: Options) -> String {
@@ -113,7 +115,7 @@ fn render(diff: &StateDiff, width: usize) -> String {
         resources: diff
             .resources
             .iter()
-            .map(|change| change.to_review())
+            .map(InstanceChange::to_review)
             .collect(),
         outputs: outputs.collect(),
         text: None,
@@ -140,7 +142,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{InstanceChange, InstanceChanges, MASK, OutputChange, ValueChange, Values};
+    use crate::model::{InstanceChanges, MASK, OutputChange, ValueChange, Values};
 
     fn id(serial: u64, lineage: &str) -> StateId {
         StateId {

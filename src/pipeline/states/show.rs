@@ -42,17 +42,14 @@ pub async fn show(ctx: &Context, options: &ShowOptions) -> (Vec<ShownState>, Vec
 
 async fn look(record: &mut Record<'_>, options: &ShowOptions) -> Result<ShownState, Failure> {
     let unit = record.unit;
-    let version = match &options.version {
-        Some(name) => {
-            let versions = Versions::list(record).await?;
-            versions.read(versions.find(record, name).await?).await?
-        }
+    let version = if let Some(name) = &options.version {
+        let versions = Versions::list(record).await?;
+        versions.read(versions.find(record, name).await?).await?
+    } else {
         // Who may read a state may not be allowed to list its versions.
-        None => {
-            let (raw, place) = current(record).await?;
-            raw.parse(&place)
-                .map_err(|error| states::unreadable(&error))?
-        }
+        let (raw, place) = current(record).await?;
+        raw.parse(&place)
+            .map_err(|error| states::unreadable(&error))?
     };
     let document = &version.document;
     let secrets = Secrets::of(&[document], options.reveal);
