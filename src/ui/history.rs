@@ -48,8 +48,8 @@ fn render(
     };
     let _ = write!(text, "\n\n{BOLD}{unit}: {shown}{BOLD:#}\n");
     for version in versions {
-        if let (Some(problem), Some(id)) = (&version.problem, &version.version_id) {
-            let line = format!("{id} cannot be read: {problem}");
+        if let (Some(problem), Some(back)) = (&version.problem, version.back) {
+            let line = format!("~{back} cannot be read: {problem}");
             let _ = writeln!(text, "{}", wrap(&line, limit, 2));
         }
     }
@@ -172,7 +172,7 @@ mod tests {
         let version = |id: &str, back: Option<usize>, serial: Option<u64>| HistoryEntry {
             version_id: Some(id.to_owned()),
             modified: Some("2026-01-02T11:55:00Z".parse().expect("a time")),
-            size: Some(1300),
+            size: back.map(|_| 1300),
             serial,
             lineage: serial.map(|_| "ff3f1c2a-aaaa-bbbb".to_owned()),
             terraform_version: serial.map(|_| "1.11.4".to_owned()),
@@ -209,14 +209,31 @@ mod tests {
     #[test]
     fn a_table_tells_what_changed_when() {
         insta::assert_snapshot!(shown(None), @r"
-            WRITTEN                             SERIAL  RESOURCES  CHANGES      SIZE     TERRAFORM  LINEAGE   VERSION
-        ~0  2026-01-02 11:55:00 UTC, 5 min ago       9         12  +2 ~3 -1     1.2 KiB  1.11.4     ff3f1c2a  v4
+            WRITTEN                             SERIAL  RESOURCES  CHANGES      SIZE  TERRAFORM  LINEAGE   VERSION
+        ~0  2026-01-02 11:55:00 UTC, 5 min ago       9         12  +2 ~3 -1  1.2 KiB  1.11.4     ff3f1c2a  v4
+            2026-01-02 11:55:00 UTC, 5 min ago       -          -  deleted         -  -          -         v3
+        ~1  2026-01-02 11:55:00 UTC, 5 min ago       -          -  no state  1.2 KiB  -          -         v2
+        ~2  2026-01-02 11:55:00 UTC, 5 min ago       8         12  -         1.2 KiB  1.11.4     ff3f1c2a  v1
+
+        prod/eks: the newest 4 of 7 versions
+        ~1 cannot be read: it is encrypted by OpenTofu
+        hint: `tfw state diff prod/eks ~1 latest` tells what changed last
         ");
     }
 
     #[test]
     fn in_eighty_columns_the_version_can_still_be_copied() {
-        insta::assert_snapshot!(shown(Some(80)), @"");
+        insta::assert_snapshot!(shown(Some(80)), @r"
+            WRITTEN              SERIAL  RESOURCES  CHANGES   VERSION
+        ~0  2026-01-02 11:55:00       9         12  +2 ~3 -1  v4
+            2026-01-02 11:55:00       -          -  deleted   v3
+        ~1  2026-01-02 11:55:00       -          -  no state  v2
+        ~2  2026-01-02 11:55:00       8         12  -         v1
+
+        prod/eks: the newest 4 of 7 versions
+        ~1 cannot be read: it is encrypted by OpenTofu
+        hint: `tfw state diff prod/eks ~1 latest` tells what changed last
+        ");
     }
 
     #[test]

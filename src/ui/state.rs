@@ -142,7 +142,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{InstanceChange, InstanceChanges, MASK, OutputChange, ValueChange, Values};
+    use crate::model::{InstanceChanges, MASK, OutputChange, ValueChange, Values};
 
     fn id(serial: u64, lineage: &str) -> StateId {
         StateId {
@@ -204,13 +204,33 @@ mod tests {
                 values: values(json!(MASK), json!(MASK)),
             }],
         };
-        insta::assert_snapshot!(plain(&render(&diff, 100)), @"");
+        insta::assert_snapshot!(plain(&render(&diff, 100)), @r#"
+        - serial 7, 2026-01-02 11:55:00 UTC (version v7)
+        + serial 9, 2026-01-02 11:55:00 UTC (version v9)
+
+        Differences in dev
+          + a.new
+              id: "i-1"
+          ~ a.x
+              tags.a: "old" → null
+          - a.gone
+              id: "i-2"
+          output ~ pin (sensitive value) → (sensitive value)
+
+        resources: +1 ~1 -1
+        "#);
         let same = StateDiff {
             resources: Vec::new(),
             outputs: Vec::new(),
             to: id(8, "b"),
             ..diff
         };
-        insta::assert_snapshot!(plain(&render(&same, 100)), @"");
+        insta::assert_snapshot!(plain(&render(&same, 100)), @r"
+        - serial 7, 2026-01-02 11:55:00 UTC (version v7)
+        + serial 8, 2026-01-02 11:55:00 UTC (version v8)
+        they are of different lineages: the one does not come from the other
+
+        they say the same
+        ");
     }
 }

@@ -36,7 +36,7 @@ fn many_are_copied(test: TestEnvironment) {
     assert_eq!(document["schema"], 1);
     let told = texts(&document).join("\n");
     assert!(
-        told.contains("`prod__app.default.tfstate` is copied as it is"),
+        told.contains("`prod.app.default.tfstate` is copied as it is"),
         "{told}"
     );
     let read = |name: &str| test.read(&format!("backup/{name}"));
@@ -50,7 +50,7 @@ fn many_are_copied(test: TestEnvironment) {
         "dev.blue.tfstate",
         "dev.default.tfstate",
         "manifest.json",
-        "prod__app.default.tfstate",
+        "prod.app.default.tfstate",
     ];
     assert_eq!(files, expected.map(str::to_owned).into());
     assert_eq!(

@@ -52,17 +52,42 @@ fn state_show_lists_addresses_and_tells_attributes() {
     let test = two_versions(TestEnvironment::new());
     test.without_terraform();
     let run = test.tfw(["state", "show", "dev"]).run().succeeds();
-    insta::assert_snapshot!(run.stdout, @"");
+    insta::assert_snapshot!(run.stdout, @r#"
+    data.aws_ami.this
+    module.net.aws_subnet.this["a"]
+    module.net.aws_subnet.this["b"] (tainted)
+    aws_db_instance.this
+
+    output.cidr  = "10.1.0.0/16"
+    output.login = (sensitive value)
+    "#);
     let run = test
         .tfw(["state", "show", "dev", "module.net"])
         .run()
         .succeeds();
-    insta::assert_snapshot!(run.stdout, @"");
+    insta::assert_snapshot!(run.stdout, @r#"
+    module.net.aws_subnet.this["a"]
+      id   = "subnet-1"
+      cidr = "10.1.0.0/16"
+      tags = {
+        "k": "v"
+      }
+
+    module.net.aws_subnet.this["b"] (tainted)
+      id = "subnet-2"
+    "#);
     let run = test
         .tfw(["state", "show", "dev", "aws_db_instance.this"])
         .run()
         .succeeds();
-    insta::assert_snapshot!(run.stdout, @"");
+    insta::assert_snapshot!(run.stdout, @r#"
+    aws_db_instance.this
+      id       = "db-1"
+      password = (sensitive value)
+      marked   = (sensitive value)
+      url      = (sensitive value)
+      port     = 5432
+    "#);
     let run = test
         .tfw(["state", "show", "dev", "aws_db_instance.this", "--reveal"])
         .run()

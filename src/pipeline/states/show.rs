@@ -40,7 +40,7 @@ pub async fn show(ctx: &Context, options: &ShowOptions) -> (Vec<ShownState>, Vec
     (shown, diagnostics)
 }
 
-async fn look(record: &Record<'_>, options: &ShowOptions) -> Result<ShownState, Failure> {
+async fn look(record: &mut Record<'_>, options: &ShowOptions) -> Result<ShownState, Failure> {
     let unit = record.unit;
     let version = if let Some(name) = &options.version {
         let versions = Versions::list(record).await?;

@@ -4,14 +4,14 @@ use jiff::Timestamp;
 
 use super::cache::Cache;
 use super::history;
-use crate::aws::VerifiedAccount;
+use crate::aws::{AwsError, VerifiedAccount};
 use crate::events::Phase;
 use crate::model::{Backend, Diagnostic, StateId, UnitId};
 use crate::stage::backend;
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
 use crate::stage::states;
-use crate::state::{LocalState, RawState, S3State, StateStore, StateVersion};
+use crate::state::{LocalState, RawState, S3State, StateError, StateStore, StateVersion};
 
 /// What S3 calls the only version in a bucket that keeps none.
 const NO_VERSION: &str = "null";
@@ -109,8 +109,15 @@ impl Versions {
     }
 
     async fn in_bucket(state: S3State) -> Result<Self, Failure> {
-        let listed = state.versions().await;
-        let listed = listed.map_err(|error| states::unreadable(&error))?;
+        let listed = match state.versions().await {
+            Ok(listed) => listed,
+            // Where there is no bucket yet, there is no state yet.
+            Err(StateError::Aws {
+                cause: AwsError::NoSuchBucket { .. },
+                ..
+            }) => Vec::new(),
+            Err(error) => return Err(states::unreadable(&error)),
+        };
         let all = listed.into_iter().map(|version| Version {
             id: Some(version.version_id),
             modified: version.modified,
@@ -197,7 +204,11 @@ impl Versions {
     ///
     /// # Errors
     /// There is none, or there are several.
-    pub(super) async fn find(&self, record: &Record<'_>, name: &str) -> Result<&Version, Failure> {
+    pub(super) async fn find(
+        &self,
+        record: &mut Record<'_>,
+        name: &str,
+    ) -> Result<&Version, Failure> {
         let unit = &record.unit.id;
         let unknown = |why: String| {
             Failure::failed(Diagnostic::error(why).with_hint(format!(
@@ -231,7 +242,9 @@ impl Versions {
                     .first()
                     .is_some_and(|newest| newest.latest && !newest.deleted)
             {
-                record.note("the state was deleted: this is the last one before");
+                record.diagnostic(Diagnostic::warning(
+                    "the state was deleted: this is the last version before",
+                ));
             }
             let s = if count == 1 { "" } else { "s" };
             return self.states().nth(back).ok_or_else(|| {
