@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::args::{GlobalArgs, SelectionArgs};
+use super::args::{ConsentArgs, GlobalArgs, SelectionArgs};
 use super::error::Error;
 use super::frame::{Done, Frame};
 use crate::env_vars::EnvSnapshot;
 use crate::events::Event;
 use crate::model::Diagnostic;
-use crate::pipeline::{self, Backup, BackupError, DiffOptions, History, ShowOptions};
+use crate::pipeline::{self, Backup, BackupError, DiffOptions, History, Replacement, ShowOptions};
 use crate::report::{ExitCode, to_document};
 use crate::stage::Context;
 use crate::ui;
@@ -31,6 +31,8 @@ pub(super) enum StateCommand {
     Show(ShowArgs),
     Diff(DiffArgs),
     Pull(PullArgs),
+    Rollback(RollbackArgs),
+    Push(PushArgs),
 }
 
 impl StateCommand {
@@ -41,6 +43,8 @@ impl StateCommand {
             Self::Show(_) => "state show",
             Self::Diff(_) => "state diff",
             Self::Pull(_) => "state pull",
+            Self::Rollback(_) => "state rollback",
+            Self::Push(_) => "state push",
         }
     }
 }
@@ -129,6 +133,44 @@ pub(super) struct PullArgs {
     out: Option<PathBuf>,
 }
 
+/// Make an older version of a state the current one, under the state's lock
+///
+/// Shows what will be otherwise and asks. The old content is written as a new version with a serial
+/// above the current one, and read back; what was there stays a version of its own, and a state that
+/// was deleted comes back. No resource changes: the plan that follows shows what Terraform would now
+/// do.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tfw state history prod          which version is the right one
+  tfw state rollback prod --to ~1
+  tfw state rollback dev --to 41 --yes")]
+pub(super) struct RollbackArgs {
+    /// The unit: dev, or prod/eks where the environment has stacks
+    unit: String,
+    /// ~N (N versions back), a version id or a serial
+    #[arg(long, value_name = "VERSION")]
+    to: String,
+    #[command(flatten)]
+    consent: ConsentArgs,
+}
+
+/// Make a file the current state of a unit, with the same guards as a rollback
+///
+/// The file must be of the state's lineage. It is written as a new version with a serial above the
+/// current one, under the state's lock, after you agree; the plan that follows shows what Terraform
+/// would now do.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  tfw state push dev backup/dev.tfstate")]
+pub(super) struct PushArgs {
+    /// The unit: dev, or prod/eks where the environment has stacks
+    unit: String,
+    /// The state, as `tfw state pull` copies it
+    file: PathBuf,
+    #[command(flatten)]
+    consent: ConsentArgs,
+}
+
 pub(super) fn run(
     command: StateCommand,
     global: &GlobalArgs,
@@ -194,6 +236,28 @@ pub(super) fn run(
                 done(diffs.into_iter().next(), &diagnostics, text)
             })
         }
+        StateCommand::Rollback(args) => {
+            let replacement = Replacement::Version(args.to);
+            rewrite(
+                name,
+                args.unit,
+                args.consent,
+                global,
+                environment,
+                &replacement,
+            )
+        }
+        StateCommand::Push(args) => {
+            let replacement = Replacement::File(args.file);
+            rewrite(
+                name,
+                args.unit,
+                args.consent,
+                global,
+                environment,
+                &replacement,
+            )
+        }
         StateCommand::Pull(args) => match args.out {
             Some(folder) => {
                 let backup = Backup::prepare(&folder)?;
@@ -217,6 +281,28 @@ pub(super) fn run(
             }),
         },
     }
+}
+
+fn rewrite(
+    name: &'static str,
+    unit: String,
+    consent: ConsentArgs,
+    global: &GlobalArgs,
+    environment: &EnvSnapshot,
+    replacement: &Replacement,
+) -> Result<ExitCode, Error> {
+    Frame {
+        consent,
+        single_unit: true,
+        ..Frame::new(name, global, environment, SelectionArgs::of(unit))
+    }
+    .run(async |ctx| {
+        // What Terraform would now do is worth knowing once it is done.
+        if pipeline::replace_state(ctx, replacement).await {
+            pipeline::plan(ctx).await;
+        }
+        Done::default()
+    })
 }
 
 async fn pull(ctx: &Context, backup: &Backup, folder: &Path) -> Done {

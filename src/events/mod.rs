@@ -8,7 +8,8 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::{
-    BucketCondition, Changes, Diagnostic, EnvironmentName, Outcome, ResourceChange, UnitId,
+    BucketCondition, Changes, Diagnostic, EnvironmentName, Outcome, ResourceChange, StateDiff,
+    UnitId,
 };
 
 /// One fact of a run.
@@ -107,6 +108,11 @@ pub enum Event {
     Backends {
         /// One for each bucket.
         conditions: Vec<BucketCondition>,
+    },
+    /// How the state that takes the place of the current one differs, before somebody is asked.
+    StateDiffers {
+        /// From the one to the other.
+        diff: Box<StateDiff>,
     },
     /// A signal asked the run to end: what tfw does about it.
     Interrupted {

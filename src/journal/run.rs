@@ -44,6 +44,8 @@ pub enum Step {
     LockState,
     /// Removing the lock of somebody who works no more.
     ReleaseLock,
+    /// Writing another state in the place of one.
+    WriteState,
     /// Writing a state anew, for its encryption.
     Reencrypt,
     /// `terraform init`.
@@ -65,6 +67,7 @@ impl Step {
             | Self::MendBucket
             | Self::LockState
             | Self::ReleaseLock
+            | Self::WriteState
             | Self::Reencrypt
             | Self::Apply
             | Self::Exec => true,

@@ -49,8 +49,8 @@ pub use locks::{FoundLocks, Release, list as list_locks, release as release_lock
 pub use output::{UnitOutputs, output};
 pub use plan::{SavedPlan, plan};
 pub use states::{
-    Backup, BackupError, DiffOptions, History, ShowOptions, diff_states, pull_states, raw_state,
-    show_state, state_history,
+    Backup, BackupError, DiffOptions, History, Replacement, ShowOptions, diff_states, pull_states,
+    raw_state, replace_state, show_state, state_history,
 };
 pub use status::status;
 pub use validate::validate;

@@ -4,9 +4,11 @@
 //! through it unharmed.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Instance;
@@ -149,9 +151,41 @@ impl fmt::Debug for Output {
     }
 }
 
+/// The same document with another serial; everything else stays byte for byte.
+///
+/// # Errors
+/// It is no document: why.
+pub fn with_serial(bytes: &[u8], serial: u64) -> Result<Vec<u8>, String> {
+    let mut parts: IndexMap<String, Box<RawValue>> =
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let value = RawValue::from_string(serial.to_string()).map_err(|error| error.to_string())?;
+    parts.insert("serial".to_owned(), value);
+    let mut text = String::from("{");
+    for (index, (name, value)) in parts.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        let name = serde_json::Value::from(name.as_str());
+        let _ = write!(text, "{comma}\n  {name}: {}", value.get());
+    }
+    text.push_str("\n}\n");
+    Ok(text.into_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_serial_changes_nothing_else() {
+        let text = br#"{"version":4,"serial":7,"lineage":"l","resources":[{"n":1.50,"big":12345678901234567890123}]}"#;
+        let changed = String::from_utf8(with_serial(text, 12).unwrap()).unwrap();
+        assert!(changed.contains(r#""serial": 12"#), "{changed}");
+        assert!(
+            changed.contains(r#"[{"n":1.50,"big":12345678901234567890123}]"#),
+            "{changed}"
+        );
+        assert_eq!(StateDocument::parse(changed.as_bytes()).unwrap().serial, 12);
+        assert!(with_serial(b"[]", 1).is_err());
+    }
 
     const STATE: &str = r#"{
       "version": 4, "terraform_version": "1.11.4", "serial": 7, "lineage": "l-1",

@@ -16,7 +16,7 @@ mod s3;
 
 pub use canonical::content_hash;
 pub use compare::{Fingerprint, compare};
-pub use document::{NotAState, Output, StateDocument};
+pub use document::{NotAState, Output, StateDocument, with_serial};
 pub use error::StateError;
 pub use instances::Instance;
 pub use local::LocalState;

@@ -138,6 +138,23 @@ impl S3State {
             .map_err(|cause| self.unwritable(&self.key, cause))
     }
 
+    /// Writes a state in the place of the one with this entity tag; `None`: where none is.
+    ///
+    /// # Errors
+    /// Somebody else has written since, or S3 could not or would not.
+    pub async fn replace(&self, etag: Option<&str>, content: &[u8]) -> Result<(), StateError> {
+        if let Some(etag) = etag {
+            return self
+                .write_again(content, etag, &ObjectNotes::default())
+                .await;
+        }
+        if self.write_new(content).await? {
+            return Ok(());
+        }
+        let what = self.url();
+        Err(self.unwritable(&self.key, AwsError::PreconditionFailed { what }))
+    }
+
     /// How the state is encrypted; `None`: there is no state, or the server does not say.
     ///
     /// # Errors

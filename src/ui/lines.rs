@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::backends;
 use super::style::{
     BOLD, CYAN, DIM, GREEN, RED, YELLOW, changes_planned, count, counted, drifted, name_width,
     result_style, result_word, time, wrap,
 };
+use super::{backends, state};
 use crate::events::{Event, Phase, ResourceProgress};
 use crate::model::{Outcome, UnitId, UnitResult};
 
@@ -64,6 +64,7 @@ impl Lines {
             } => self.prefixed(None, diagnostic_lines(diagnostic)),
             // What is about to be done is shown to whoever agreed beforehand, too.
             Event::Backends { conditions } => backends::lines(conditions),
+            Event::StateDiffers { diff } => state::difference(diff),
             Event::Interrupted { message } => format!("{YELLOW}{message}{YELLOW:#}\n"),
             Event::UnitFinished { unit, outcome } => self.finished(unit, outcome),
             _ if self.quiet => String::new(),

@@ -81,6 +81,11 @@ pub fn state_diff(diff: &StateDiff, options: Options) -> String {
     coloured(render(diff, stdout_width().unwrap_or(usize::MAX)), options)
 }
 
+/// The same as lines of a run.
+pub(super) fn difference(diff: &StateDiff) -> String {
+    render(diff, usize::MAX)
+}
+
 fn render(diff: &StateDiff, width: usize) -> String {
     let mut text = String::new();
     for (sign, state) in [("-", &diff.from), ("+", &diff.to)] {

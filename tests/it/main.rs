@@ -59,6 +59,7 @@ mod shared_module;
 mod signals;
 mod state_history;
 mod state_pull;
+mod state_rollback;
 mod state_show;
 mod status;
 mod support;

@@ -14,6 +14,7 @@ use crate::model::{Diagnostic, HeldLock};
 use crate::stage::Context;
 use crate::stage::context::at_once;
 
+pub(in crate::pipeline) use release::guard;
 pub use release::{Release, release};
 
 /// What was found in the selected units.

@@ -119,7 +119,7 @@ async fn look_again(record: &Record<'_>, state: &S3State, lock: &Lock) -> Result
 }
 
 /// Refuses what is not a lock file in S3.
-fn guard(unit: &Unit, id: &str) -> Result<(), Failure> {
+pub(in crate::pipeline) fn guard(unit: &Unit, id: &str) -> Result<(), Failure> {
     let by_terraform = format!(
         "`tfw exec {} -- force-unlock {id}` asks Terraform to release it",
         unit.id

@@ -155,6 +155,14 @@ impl Versions {
         })
     }
 
+    /// The state in the bucket; `None`: it is a file.
+    pub(super) fn in_s3(&self) -> Option<&S3State> {
+        match &self.store {
+            Store::S3(state) => Some(state),
+            Store::Local => None,
+        }
+    }
+
     /// Those that hold a state, the newest first: `~0`, `~1`, …
     pub(super) fn states(&self) -> impl Iterator<Item = &Version> {
         self.all.iter().filter(|version| !version.deleted)

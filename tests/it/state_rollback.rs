@@ -1,0 +1,203 @@
+//! An older state made the current one, and a file pushed: under the lock, as a new version, with
+//! nothing lost.
+
+use crate::support::{TestEnvironment, fixtures, the_unit};
+
+/// A state of two applies: `first`, and then `second`.
+fn applied_twice(test: TestEnvironment) -> TestEnvironment {
+    let main = |input: &str| {
+        fixtures::builtin()
+            + &format!("\nresource \"terraform_data\" \"more\" {{\n  input = \"{input}\"\n}}\n")
+    };
+    let test = test.environment_with("dev", "", &main("first"));
+    test.create_versioned_bucket("dev");
+    for input in ["first", "second"] {
+        test.write("environments/dev/main.tf", &main(input));
+        test.tfw(["apply", "dev", "--auto-approve"])
+            .run()
+            .succeeds();
+    }
+    test.proxy().forget();
+    test
+}
+
+fn input(test: &TestEnvironment) -> String {
+    let state = test.state("dev").unwrap();
+    let resources = state["resources"].as_array().unwrap();
+    let more = resources
+        .iter()
+        .find(|each| each["name"] == "more")
+        .unwrap();
+    let input = &more["instances"][0]["attributes"]["input"]["value"];
+    let plain = &more["instances"][0]["attributes"]["input"];
+    input.as_str().or(plain.as_str()).unwrap().to_owned()
+}
+
+fn serial(test: &TestEnvironment) -> u64 {
+    test.state("dev").unwrap()["serial"].as_u64().unwrap()
+}
+
+/// The version of the last state with `first` in it.
+fn first(test: &TestEnvironment) -> String {
+    let history = test
+        .tfw(["state", "history", "dev", "--limit", "0", "--json"])
+        .run()
+        .succeeds()
+        .json();
+    let versions = history["versions"].as_array().unwrap();
+    let id = |each: &serde_json::Value| each["version_id"].as_str().unwrap().to_owned();
+    let holds = |version: &String| {
+        let shown = test
+            .tfw(["state", "show", "dev", "terraform_data.more", "--json"])
+            .args(["--version", version])
+            .run();
+        shown.stdout.contains("first")
+    };
+    versions.iter().map(id).find(holds).unwrap()
+}
+
+fn back_and_forth(test: &TestEnvironment) {
+    let (before, lineage) = (serial(test), test.state("dev").unwrap()["lineage"].clone());
+    let versions = test.versions("dev", "terraform.tfstate");
+    let version = first(test);
+    let refused = test
+        .tfw(["state", "rollback", "dev", "--to", &version, "--no-input"])
+        .run()
+        .exits(4);
+    refused.says("nobody agreed to rolling back the state");
+    assert_eq!(input(test), "second");
+
+    let rolled = test
+        .tfw(["state", "rollback", "dev", "--to", &version, "--yes"])
+        .run()
+        .succeeds();
+    rolled.says(&format!("has the serial {} now", before + 1));
+    // What Terraform would now do.
+    rolled.says("succeeded: 0 to add, 1 to change, 0 to destroy");
+    assert_eq!((input(test).as_str(), serial(test)), ("first", before + 1));
+    assert_eq!(test.state("dev").unwrap()["lineage"], lineage);
+    assert_eq!(test.versions("dev", "terraform.tfstate"), versions + 1);
+    assert!(!test.locked("dev"));
+
+    // The next apply goes on from there.
+    test.tfw(["apply", "dev", "--auto-approve"])
+        .run()
+        .succeeds();
+    assert_eq!(
+        (input(test).as_str(), serial(test) > before + 1),
+        ("second", true)
+    );
+}
+
+#[test]
+fn a_state_goes_back_and_the_next_apply_goes_on() {
+    back_and_forth(&applied_twice(TestEnvironment::new()));
+}
+
+#[test]
+fn a_state_goes_back_on_seaweedfs() {
+    back_and_forth(&applied_twice(TestEnvironment::on_seaweedfs()));
+}
+
+#[test]
+fn a_state_that_was_deleted_comes_back() {
+    let test = applied_twice(TestEnvironment::new());
+    let before = serial(&test);
+    test.delete_object("dev", "terraform.tfstate");
+    assert!(test.state("dev").is_none());
+    test.tfw(["state", "rollback", "dev", "--to", "~0", "--yes"])
+        .run()
+        .succeeds();
+    assert_eq!(
+        (input(&test).as_str(), serial(&test)),
+        ("second", before + 1)
+    );
+    test.tfw(["plan", "dev", "--detailed-exitcode"])
+        .run()
+        .succeeds();
+}
+
+#[test]
+fn a_rollback_that_meets_somebody_is_refused_with_the_name() {
+    let test = applied_twice(TestEnvironment::new());
+    let version = first(&test);
+    let lock = r#"{"ID":"x-1","Operation":"OperationTypeApply","Who":"alice@elsewhere","Created":"2026-01-02T03:04:05Z"}"#;
+    test.put_object("dev", "terraform.tfstate.tflock", lock);
+    let held = test
+        .tfw([
+            "state", "rollback", "dev", "--to", &version, "--yes", "--json",
+        ])
+        .run()
+        .exits(5)
+        .json();
+    assert_eq!(the_unit(&held, "dev")["lock"]["who"], "alice@elsewhere");
+    assert_eq!(input(&test), "second");
+    assert_eq!(
+        test.object("dev", "terraform.tfstate.tflock").unwrap(),
+        lock
+    );
+}
+
+#[test]
+fn what_breaks_off_leaves_one_of_the_two_states_and_no_silent_lock() {
+    for (operation, path) in [
+        ("PutObject", "terraform.tfstate.tflock"),
+        ("PutObject", "terraform.tfstate"),
+        ("DeleteObject", "terraform.tfstate.tflock"),
+    ] {
+        let test = applied_twice(TestEnvironment::new());
+        let version = first(&test);
+        let history = test.history("dev");
+        test.proxy()
+            .when(move |r| r.is_tfw(operation) && r.path.ends_with(path))
+            .refuse(403, "AccessDenied");
+        let failed = test
+            .tfw(["state", "rollback", "dev", "--to", &version, "--yes"])
+            .run()
+            .exits(1);
+        failed.says("access denied");
+        assert!(["first", "second"].contains(&input(&test).as_str()));
+        for line in history
+            .iter()
+            .filter(|line| line.contains("terraform.tfstate "))
+        {
+            let id = line.split(' ').nth(2).unwrap();
+            let kept = test.history("dev");
+            assert!(kept.iter().any(|line| line.contains(id)), "{line}");
+        }
+        if let Some(lock) = test.object("dev", "terraform.tfstate.tflock") {
+            let lock: serde_json::Value = serde_json::from_str(&lock).unwrap();
+            failed.says(lock["ID"].as_str().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_file_is_pushed_with_the_same_guards() {
+    let test = applied_twice(TestEnvironment::new());
+    let before = serial(&test);
+    let pulled = test.tfw(["state", "pull", "dev"]).run().succeeds().stdout;
+    let file = test.write("backup.tfstate", &pulled.replace("\"second\"", "\"third\""));
+    let file = file.display().to_string();
+    test.tfw(["state", "push", "dev", &file, "--yes"])
+        .run()
+        .succeeds();
+    assert_eq!(
+        (input(&test).as_str(), serial(&test)),
+        ("third", before + 1)
+    );
+    // The same again is nothing to do.
+    test.tfw(["state", "push", "dev", &file, "--yes"])
+        .run()
+        .succeeds()
+        .says("the state says that already");
+    let lineage = test.state("dev").unwrap()["lineage"].clone();
+    let foreign = pulled.replace(lineage.as_str().unwrap(), "another-lineage");
+    test.write("backup.tfstate", &foreign);
+    let refused = test
+        .tfw(["state", "push", "dev", &file, "--yes"])
+        .run()
+        .exits(4);
+    refused.says("two lineages are two states");
+    assert_eq!(serial(&test), before + 1);
+}
