@@ -16,7 +16,7 @@ use super::bundle;
 use super::error::Error;
 use crate::aws::Aws;
 use crate::credentials::{Login, SessionCache, Sessions};
-use crate::env_vars::EnvSnapshot;
+use crate::env_vars::{EnvSnapshot, TFW_UNIT};
 use crate::events::{self, Event, Events, Typed};
 use crate::journal::{Run, TfwFolder};
 use crate::manifest::SelectedUnit;
@@ -248,13 +248,10 @@ impl<'a> Frame<'a> {
                 typed: self.typed(),
                 units: pending(&ctx.project, &ctx.selected),
             });
-            for name in removed_settings(&ctx.inherited) {
-                let warning = Diagnostic::warning(format!(
-                    "`{name}` is set, and has no effect: tfw makes this setting itself"
-                ));
+            for warning in surroundings(&ctx.inherited) {
                 ctx.events.emit(Event::Diagnostic {
                     unit: None,
-                    diagnostic: warning.with_hint(format!("unset `{name}`")),
+                    diagnostic: warning,
                 });
             }
             let why = match self.bundle {
@@ -364,6 +361,23 @@ impl<'a> Frame<'a> {
         }
         Ok((taken, spared))
     }
+}
+
+/// What of tfw's own environment is not what a person may think it is.
+fn surroundings(inherited: &EnvSnapshot) -> Vec<Diagnostic> {
+    // There all of it is tfw's own.
+    if let Some(unit) = inherited.get(TFW_UNIT) {
+        let unit = unit.to_string_lossy();
+        let summary =
+            format!("this is a shell of `{unit}`: its credentials take the place of yours");
+        let hint = "leave it (`exit`) for other commands of tfw";
+        return vec![Diagnostic::warning(summary).with_hint(hint)];
+    }
+    let removed = removed_settings(inherited).into_iter().map(|name| {
+        let summary = format!("`{name}` is set, and has no effect: tfw makes this setting itself");
+        Diagnostic::warning(summary).with_hint(format!("unset `{name}`"))
+    });
+    removed.collect()
 }
 
 /// Words as a shell takes them.

@@ -54,6 +54,8 @@ pub enum Step {
     Apply,
     /// A hand-typed subcommand by `tfw exec`.
     Exec,
+    /// A shell or a command by `tfw shell`.
+    Shell,
 }
 
 impl Step {
@@ -67,7 +69,8 @@ impl Step {
             | Self::ReleaseLock
             | Self::Reencrypt
             | Self::Apply
-            | Self::Exec => true,
+            | Self::Exec
+            | Self::Shell => true,
             Self::Init | Self::Plan => false,
         }
     }

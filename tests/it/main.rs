@@ -56,6 +56,7 @@ mod screens;
 mod secrets;
 mod selection;
 mod shared_module;
+mod shell_env;
 mod signals;
 mod state_history;
 mod state_pull;

@@ -148,6 +148,15 @@ impl TestEnvironment {
         .map(|(name, tag)| (name, http::tags(&answer.body, tag)[0].to_owned()))
     }
 
+    /// Whose an access key is: an ARN.
+    #[track_caller]
+    pub(crate) fn whose(&self, access_key: &str) -> String {
+        let form = "Action=GetCallerIdentity&Version=2011-06-15".to_owned();
+        let answer = self.signed("sts", access_key, "POST", "/", form);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        http::tags(&answer.body, "Arn")[0].to_owned()
+    }
+
     /// Changes something in EC2 of an environment's account behind Terraform's back: a form of
     /// EC2's API, such as `Action=DeleteVpc&VpcId=vpc-1`.
     #[track_caller]
