@@ -45,6 +45,8 @@ pub const AWS_ENDPOINT_URL_STS: &str = "AWS_ENDPOINT_URL_STS";
 pub const AWS_ENDPOINT_URL_KMS: &str = "AWS_ENDPOINT_URL_KMS";
 /// Read for messages: the endpoint of CloudTrail.
 pub const AWS_ENDPOINT_URL_CLOUDTRAIL: &str = "AWS_ENDPOINT_URL_CLOUDTRAIL";
+/// Read for messages: the endpoint of IAM.
+pub const AWS_ENDPOINT_URL_IAM: &str = "AWS_ENDPOINT_URL_IAM";
 /// Read, and passed on: a plugin cache that the person already has; else tfw sets its own.
 pub const TF_PLUGIN_CACHE_DIR: &str = "TF_PLUGIN_CACHE_DIR";
 /// Read, and passed on: the CLI configuration, which may name a plugin cache too.

@@ -197,7 +197,7 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Exec(args) => exec::run(args, global, environment),
         Command::Env(args) => env::run(args, global, environment),
         Command::Shell(args) => shell::run(args, global, environment),
-        Command::Session(command) => session::run(&command, global, environment),
+        Command::Session(command) => session::run(command, global, environment),
         Command::Manifest(command) => manifest::run(&command, global, environment),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, &Cli::command()),

@@ -10,7 +10,7 @@
 //! - [`schedule`] runs units in order and turns what never ran into outcomes.
 //! - [`bundle`] keeps plans for review, and takes them up again.
 //! - `init`, `plan`, `apply`, `drift`, `validate`, `output`, `status`, `audit`, `exec`, `env`,
-//!   `shell`, `backend`, `locks`, `states` are the commands.
+//!   `shell`, `backend`, `locks`, `states`, `revoke` are the commands.
 
 mod apply;
 mod approval;
@@ -30,6 +30,7 @@ mod plans;
 mod preflight;
 mod provisional;
 mod review;
+mod revoke;
 mod schedule;
 mod shell;
 mod states;
@@ -51,6 +52,7 @@ pub use init::init;
 pub use locks::{FoundLocks, Release, list as list_locks, release as release_lock};
 pub use output::{UnitOutputs, output};
 pub use plan::{SavedPlan, plan};
+pub use revoke::{Change, Revocation, Revoked, revoke};
 pub use shell::{Shell, shell};
 pub use states::{
     Backup, BackupError, DiffOptions, History, ShowOptions, diff_states, pull_states, raw_state,

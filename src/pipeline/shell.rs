@@ -78,16 +78,12 @@ impl Shell {
 
     /// The program, and what it gets.
     fn program(&self, inherited: &EnvSnapshot) -> (PathBuf, Vec<OsString>) {
-        match self.command.split_first() {
-            Some((program, arguments)) => (
-                program.into(),
-                arguments.iter().map(OsString::from).collect(),
-            ),
-            None => {
-                let shell = inherited.get(SHELL).unwrap_or(OsStr::new(PLAIN_SHELL));
-                (shell.into(), Vec::new())
-            }
+        if let Some((program, arguments)) = self.command.split_first() {
+            let arguments = arguments.iter().map(OsString::from);
+            return (program.into(), arguments.collect());
         }
+        let shell = inherited.get(SHELL).unwrap_or(OsStr::new(PLAIN_SHELL));
+        (shell.into(), Vec::new())
     }
 
     fn is_interactive(&self) -> bool {

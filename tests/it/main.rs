@@ -55,6 +55,7 @@ mod retries;
 mod screens;
 mod secrets;
 mod selection;
+mod session_revoke;
 mod shared_module;
 mod shell_env;
 mod signals;

@@ -22,9 +22,10 @@ fn arguments(line: &str) -> Vec<String> {
         .find("tfw ")
         .unwrap_or_else(|| panic!("no tfw in `{line}`"));
     // `<(tfw completions bash)`, `"$(tfw env dev)"`.
-    let end = match line[..start].ends_with('(') {
-        true => line[start..].find(')').map(|end| start + end),
-        false => None,
+    let end = if line[..start].ends_with('(') {
+        line[start..].find(')').map(|end| start + end)
+    } else {
+        None
     };
     let line = &line[start..end.unwrap_or(line.len())];
     let words = shlex::split(line).unwrap_or_else(|| panic!("`{line}` has open quotes"));

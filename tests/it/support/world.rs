@@ -135,8 +135,14 @@ impl TestEnvironment {
     /// Credentials for an account, as the variables that carry them.
     #[track_caller]
     pub(crate) fn credentials(&self, account: &str) -> [(&'static str, String); 3] {
+        self.session_of(account, "test")
+    }
+
+    /// A session of a role, as the variables that carry it.
+    #[track_caller]
+    pub(crate) fn session_of(&self, account: &str, role: &str) -> [(&'static str, String); 3] {
         let form = format!(
-            "Action=AssumeRole&Version=2011-06-15&RoleSessionName=test&RoleArn=arn:aws:iam::{account}:role/test"
+            "Action=AssumeRole&Version=2011-06-15&RoleSessionName=test&RoleArn=arn:aws:iam::{account}:role/{role}"
         );
         let answer = self.signed("sts", "test", "POST", "/", form);
         assert_eq!(answer.status, 200, "{}", answer.body);
