@@ -23,6 +23,8 @@ pub const TERM: &str = "TERM";
 pub const HOME: &str = "HOME";
 /// Read: the user's cache folder (XDG Base Directory Specification).
 pub const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
+/// Read: the person's shell, which `tfw shell` starts.
+pub const SHELL: &str = "SHELL";
 /// Read: who is told to hold a lock.
 pub const USER: &str = "USER";
 /// Read: CI systems set it. Some give a terminal, whose output ends in a log all the same: nothing
@@ -43,6 +45,8 @@ pub const AWS_ENDPOINT_URL_STS: &str = "AWS_ENDPOINT_URL_STS";
 pub const AWS_ENDPOINT_URL_KMS: &str = "AWS_ENDPOINT_URL_KMS";
 /// Read for messages: the endpoint of CloudTrail.
 pub const AWS_ENDPOINT_URL_CLOUDTRAIL: &str = "AWS_ENDPOINT_URL_CLOUDTRAIL";
+/// Read for messages: the endpoint of IAM.
+pub const AWS_ENDPOINT_URL_IAM: &str = "AWS_ENDPOINT_URL_IAM";
 /// Read, and passed on: a plugin cache that the person already has; else tfw sets its own.
 pub const TF_PLUGIN_CACHE_DIR: &str = "TF_PLUGIN_CACHE_DIR";
 /// Read, and passed on: the CLI configuration, which may name a plugin cache too.
@@ -62,11 +66,29 @@ pub const AWS_EC2_METADATA_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 /// Set for each child, one for each of `vars` and `inputs`.
 pub const TF_VAR_PREFIX: &str = "TF_VAR_";
 
+/// Set for `exec` and `shell`, one for each subcommand: the options that tfw itself would pass.
+pub const TF_CLI_ARGS_PREFIX: &str = "TF_CLI_ARGS_";
+/// Set by `tfw shell`, and read: the unit that the shell is for.
+pub const TFW_UNIT: &str = "TFW_UNIT";
+/// Set by `tfw shell`: the environment of the unit.
+pub const TFW_ENVIRONMENT: &str = "TFW_ENVIRONMENT";
+/// Set by `tfw shell`: the account that the credentials are proven to belong to.
+pub const TFW_ACCOUNT_ID: &str = "TFW_ACCOUNT_ID";
+/// Set by `tfw shell`: when the credentials end (RFC 3339, UTC).
+pub const TFW_EXPIRES: &str = "TFW_EXPIRES";
+/// Set by `tfw shell`: all of that in a few words, for a prompt.
+pub const TFW_PROMPT: &str = "TFW_PROMPT";
+
 /// Passed on to git, with `PATH`, `HOME`, `XDG_CONFIG_HOME` and `TMPDIR`: `GIT_CONFIG_COUNT` and its like, by
 /// which CI systems name the folders that git may trust.
 pub const GIT_CONFIG: &str = "GIT_CONFIG";
 /// Set for git: a look must not write into the repository.
 pub const GIT_OPTIONAL_LOCKS: &str = "GIT_OPTIONAL_LOCKS";
+
+/// Set for each child that gets its credentials from tfw's endpoint: where that is.
+pub const AWS_CONTAINER_CREDENTIALS_FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+/// Printed by `tfw env`, as by `aws configure export-credentials`: when the credentials end.
+pub const AWS_CREDENTIAL_EXPIRATION: &str = "AWS_CREDENTIAL_EXPIRATION";
 
 /// Removed from each child's environment in silence: credentials and what selects them.
 pub const REMOVED_CREDENTIALS: &[&str] = &[
@@ -76,14 +98,14 @@ pub const REMOVED_CREDENTIALS: &[&str] = &[
     "AWS_SECRET_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
-    "AWS_CREDENTIAL_EXPIRATION",
+    AWS_CREDENTIAL_EXPIRATION,
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_SDK_LOAD_CONFIG",
     "AWS_ROLE_ARN",
     "AWS_ROLE_SESSION_NAME",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    AWS_CONTAINER_CREDENTIALS_FULL_URI,
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",

@@ -16,8 +16,8 @@ use super::AwsError;
 use super::chain::text as chain_text;
 use super::http::Http;
 use crate::env_vars::{
-    AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_CLOUDTRAIL, AWS_ENDPOINT_URL_KMS, AWS_ENDPOINT_URL_S3,
-    AWS_ENDPOINT_URL_STS, AWS_PROFILE, EnvSnapshot,
+    AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_CLOUDTRAIL, AWS_ENDPOINT_URL_IAM, AWS_ENDPOINT_URL_KMS,
+    AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_STS, AWS_PROFILE, EnvSnapshot,
 };
 use crate::model::Region;
 
@@ -144,6 +144,8 @@ pub(super) enum Service {
     Sts,
     Kms,
     CloudTrail,
+    /// One for each partition.
+    Iam,
 }
 
 /// The endpoints that the environment names. The SDK reads the variables itself; this is for
@@ -155,6 +157,7 @@ struct Endpoints {
     sts: Option<String>,
     kms: Option<String>,
     cloudtrail: Option<String>,
+    iam: Option<String>,
 }
 
 impl Endpoints {
@@ -170,6 +173,7 @@ impl Endpoints {
             sts: get(AWS_ENDPOINT_URL_STS),
             kms: get(AWS_ENDPOINT_URL_KMS),
             cloudtrail: get(AWS_ENDPOINT_URL_CLOUDTRAIL),
+            iam: get(AWS_ENDPOINT_URL_IAM),
         }
     }
 
@@ -179,6 +183,7 @@ impl Endpoints {
             Service::Sts => (&self.sts, "sts"),
             Service::Kms => (&self.kms, "kms"),
             Service::CloudTrail => (&self.cloudtrail, "cloudtrail"),
+            Service::Iam => (&self.iam, "iam"),
         };
         let suffix = match region.partition() {
             "aws-cn" => "amazonaws.com.cn",
@@ -188,7 +193,13 @@ impl Endpoints {
             .as_ref()
             .or(self.any.as_ref())
             .cloned()
-            .unwrap_or_else(|| format!("https://{prefix}.{region}.{suffix}"))
+            .unwrap_or_else(|| match (service, region.partition()) {
+                // IAM User Guide, "AWS Identity and Access Management endpoints and quotas".
+                (Service::Iam, "aws-cn") => format!("https://iam.cn-north-1.{suffix}"),
+                (Service::Iam, "aws-us-gov") => format!("https://iam.us-gov.{suffix}"),
+                (Service::Iam, _) => format!("https://iam.{suffix}"),
+                _ => format!("https://{prefix}.{region}.{suffix}"),
+            })
     }
 }
 
@@ -209,6 +220,7 @@ mod tests {
             none.of(Service::S3, &china),
             "https://s3.cn-north-1.amazonaws.com.cn"
         );
+        assert_eq!(none.of(Service::Iam, &region), "https://iam.amazonaws.com");
         let named = Endpoints::new(
             &[
                 ("AWS_ENDPOINT_URL", "http://all"),

@@ -3,7 +3,7 @@
 //! What other rooms see of AWS are facts ([`AwsError`]), keys whose owner is not known
 //! ([`Keys`]), sessions of which AWS has said whose they are ([`Session`]), the proof that this is
 //! the manifest's account ([`VerifiedAccount`]), and through that proof the buckets
-//! ([`Bucket`]). How a unit's chain of roles is walked and cached is not known here; see
+//! ([`Bucket`]). An identity's own policies ([`Iam`]) need no account of the manifest. How a unit's chain of roles is walked and cached is not known here; see
 //! `credentials`.
 
 mod account;
@@ -16,6 +16,7 @@ mod cloudtrail;
 mod error;
 mod failure;
 mod http;
+mod iam;
 mod kms;
 mod objects;
 mod session;
@@ -31,6 +32,7 @@ pub use bucket_settings::{
 pub use client::Aws;
 pub use cloudtrail::{CloudTrail, HistoryEvent};
 pub use error::AwsError;
+pub use iam::{Iam, IamIdentity, NotChangeable};
 pub use kms::{Kms, KmsKey};
 pub use objects::{Body, Object, ObjectEncryption, ObjectNotes, ObjectVersion, Written};
 pub use session::{BoxFuture, Keys, Session, SessionSource};

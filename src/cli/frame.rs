@@ -1,7 +1,7 @@
 //! What every command over units has in common: settings, a run, its events, its report.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
@@ -16,11 +16,11 @@ use super::bundle;
 use super::error::Error;
 use crate::aws::Aws;
 use crate::credentials::{Login, SessionCache, Sessions};
-use crate::env_vars::EnvSnapshot;
+use crate::env_vars::{EnvSnapshot, TFW_UNIT};
 use crate::events::{self, Event, Events, Typed};
 use crate::journal::{Run, TfwFolder};
 use crate::manifest::SelectedUnit;
-use crate::model::{Delivery, Diagnostic, Outcome, Project, UnitId, describe_io};
+use crate::model::{Delivery, Diagnostic, Outcome, Project, Unit, UnitId, describe_io};
 use crate::pipeline::Bundle;
 use crate::process::Signals;
 use crate::report::{Builder, Ending, ExitCode};
@@ -55,6 +55,8 @@ pub(super) struct Frame<'a> {
     pub(super) single_unit: bool,
     /// What lets the command work on several units all the same.
     pub(super) unless: Option<&'static str>,
+    /// What the selection is for.
+    pub(super) purpose: Purpose,
     /// The command starts no Terraform, and works where none is installed.
     pub(super) without_terraform: bool,
     /// Flags that a second try needs too.
@@ -68,6 +70,17 @@ pub(super) struct Frame<'a> {
     pub(super) yields_stdout: bool,
 }
 
+/// What a selection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The units are worked on, and the report tells of each.
+    Work,
+    /// It says whose base credentials are meant; nothing is done to the units.
+    Identity,
+    /// Nothing is selected.
+    Nothing,
+}
+
 /// What the work leaves beside the report.
 #[derive(Debug, Default)]
 pub(super) struct Done {
@@ -79,6 +92,8 @@ pub(super) struct Done {
     pub(super) child: Option<u8>,
     /// Something beside the units went wrong, and has been told.
     pub(super) failed: bool,
+    /// Something beside the units was refused, and has been told.
+    pub(super) refused: bool,
     /// Something beside the units is not as it should be: exit code 2.
     pub(super) differs: bool,
 }
@@ -104,6 +119,7 @@ impl<'a> Frame<'a> {
             spares_protected: false,
             single_unit: false,
             unless: None,
+            purpose: Purpose::Work,
             without_terraform: false,
             flags: Vec::new(),
             out: None,
@@ -139,7 +155,7 @@ impl<'a> Frame<'a> {
         };
         let parallelism = settings.parallelism();
         let project = settings.manifest.project;
-        let units = pending(&project, &selected);
+        let units = self.reported(&project, &selected);
         let tfw = TfwFolder::open(&project.root)
             .map_err(|error| Error::from(error).of_units(units.clone()))?;
         let runtime = runtime::Builder::new_current_thread()
@@ -246,15 +262,12 @@ impl<'a> Frame<'a> {
                 run_id: ctx.run.id().to_owned(),
                 command: self.command,
                 typed: self.typed(),
-                units: pending(&ctx.project, &ctx.selected),
+                units: self.reported(&ctx.project, &ctx.selected),
             });
-            for name in removed_settings(&ctx.inherited) {
-                let warning = Diagnostic::warning(format!(
-                    "`{name}` is set, and has no effect: tfw makes this setting itself"
-                ));
+            for warning in surroundings(&ctx.inherited) {
                 ctx.events.emit(Event::Diagnostic {
                     unit: None,
-                    diagnostic: warning.with_hint(format!("unset `{name}`")),
+                    diagnostic: warning,
                 });
             }
             let why = match self.bundle {
@@ -278,6 +291,7 @@ impl<'a> Frame<'a> {
             detailed_exit_code: self.detailed_exit_code,
             child: done.child,
             failed: done.failed,
+            refused: done.refused,
             differs: done.differs,
             ..Ending::default()
         });
@@ -318,14 +332,28 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// The units that the report tells of, and what is known of each before anything runs.
+    fn reported(&self, project: &Project, selected: &[usize]) -> Vec<(UnitId, Outcome)> {
+        match self.purpose {
+            Purpose::Work => pending(project, selected),
+            Purpose::Identity | Purpose::Nothing => Vec::new(),
+        }
+    }
+
     /// The selected units, and those that `destroy` and `apply --from` leave out.
     fn select(&self, settings: &Settings) -> Result<(Vec<usize>, Vec<UnitId>), Error> {
         let request = self.selection.request(&settings.working_dir);
         if let Some(bundle) = self.bundle {
             return bundle::select(settings, bundle, request);
         }
+        if self.purpose == Purpose::Nothing {
+            return Ok((Vec::new(), Vec::new()));
+        }
         let selected = settings.select(&request)?;
         let units = &settings.project().units;
+        if self.purpose == Purpose::Identity {
+            one_identity(selected.units.iter().map(|unit| &units[unit.index]))?;
+        }
         if self.single_unit && selected.units.len() > 1 {
             let names: Vec<String> = selected
                 .units
@@ -364,6 +392,45 @@ impl<'a> Frame<'a> {
         }
         Ok((taken, spared))
     }
+}
+
+/// Refuses units that have several base credentials: which are meant is not said.
+fn one_identity<'u>(units: impl Iterator<Item = &'u Unit>) -> Result<(), Error> {
+    let profiles: BTreeSet<Option<&str>> = units
+        .map(|unit| unit.credentials.profile.as_deref())
+        .collect();
+    if profiles.len() < 2 {
+        return Ok(());
+    }
+    let names = profiles.iter().map(|profile| match profile {
+        Some(name) => format!("the profile `{name}`"),
+        None => "no profile".to_owned(),
+    });
+    let names: Vec<String> = names.collect();
+    let summary = format!(
+        "these units have several base credentials: {}",
+        names.join(", ")
+    );
+    Err(Error::Usage(
+        Diagnostic::error(summary).with_hint("name one unit, or the profile by `--profile`"),
+    ))
+}
+
+/// What of tfw's own environment is not what a person may think it is.
+fn surroundings(inherited: &EnvSnapshot) -> Vec<Diagnostic> {
+    // There all of it is tfw's own.
+    if let Some(unit) = inherited.get(TFW_UNIT) {
+        let unit = unit.to_string_lossy();
+        let summary =
+            format!("this is a shell of `{unit}`: its credentials take the place of yours");
+        let hint = "leave it (`exit`) for other commands of tfw";
+        return vec![Diagnostic::warning(summary).with_hint(hint)];
+    }
+    let removed = removed_settings(inherited).into_iter().map(|name| {
+        let summary = format!("`{name}` is set, and has no effect: tfw makes this setting itself");
+        Diagnostic::warning(summary).with_hint(format!("unset `{name}`"))
+    });
+    removed.collect()
 }
 
 /// Words as a shell takes them.

@@ -9,6 +9,7 @@ mod completions;
 mod destroy;
 mod doctor;
 mod drift;
+mod env;
 mod error;
 mod exec;
 mod frame;
@@ -21,6 +22,7 @@ mod migrate;
 mod output;
 mod plan;
 mod session;
+mod shell;
 mod state;
 mod status;
 mod validate;
@@ -112,6 +114,8 @@ enum Command {
     Validate(validate::ValidateArgs),
     Output(output::OutputArgs),
     Exec(exec::ExecArgs),
+    Env(env::EnvArgs),
+    Shell(shell::ShellArgs),
     #[command(subcommand)]
     Session(session::SessionCommand),
     #[command(subcommand)]
@@ -139,6 +143,8 @@ impl Command {
             Self::Validate(_) => "validate",
             Self::Output(_) => "output",
             Self::Exec(_) => "exec",
+            Self::Env(_) => "env",
+            Self::Shell(_) => "shell",
             Self::Session(command) => command.name(),
             Self::Manifest(_) => "manifest",
             Self::Completions(_) => "completions",
@@ -189,7 +195,9 @@ fn run(cli: Cli, environment: &EnvSnapshot) -> Result<ExitCode, Error> {
         Command::Validate(args) => validate::run(args, global, environment),
         Command::Output(args) => output::run(args, global, environment),
         Command::Exec(args) => exec::run(args, global, environment),
-        Command::Session(command) => session::run(&command, global, environment),
+        Command::Env(args) => env::run(args, global, environment),
+        Command::Shell(args) => shell::run(args, global, environment),
+        Command::Session(command) => session::run(command, global, environment),
         Command::Manifest(command) => manifest::run(&command, global, environment),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, &Cli::command()),

@@ -10,13 +10,14 @@ mod cached;
 mod endpoint;
 mod error;
 mod mfa;
+mod revocation;
 mod session_name;
 mod source;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::aws::{Aws, AwsError, SessionSource, VerifiedAccount};
+use crate::aws::{Aws, AwsError, Iam, Session, SessionSource, VerifiedAccount};
 use crate::model::{
     AccountId, AssumeRole, Backend, CredentialsSpec, MfaSpec, Region, RoleArn, Unit,
 };
@@ -26,6 +27,7 @@ pub use cached::LEAST_LIFE;
 pub use endpoint::{Endpoint, Ticket};
 pub use error::CredentialsError;
 pub use mfa::{Login, is_code};
+pub use revocation::{Outliving, REVOKING_POLICY, cutoff, outliving, revoking_policy};
 
 use mfa::MfaSource;
 use source::{BaseSource, Parent, RoleSource};
@@ -162,6 +164,27 @@ impl Sessions {
         }
     }
 
+    /// Gets base credentials as they are, without MFA and roles, with AWS's word on whose they are,
+    /// and the way to IAM with them. Any account may be theirs: the manifest names only those of
+    /// its units. The partition is that of the unit that is `near`.
+    ///
+    /// # Errors
+    /// There are no credentials, or AWS could not be asked.
+    pub async fn base(
+        &self,
+        profile: Option<&str>,
+        near: Option<&Unit>,
+    ) -> Result<(Session, Iam), AwsError> {
+        let region = near.map_or_else(|| usual_region(None), region_of);
+        let spec = CredentialsSpec {
+            profile: profile.map(str::to_owned),
+            ..CredentialsSpec::default()
+        };
+        let session = self.source(&spec, Vec::new(), &region).session().await?;
+        let iam = self.0.aws.iam(&session, &region).await;
+        Ok((session, iam))
+    }
+
     async fn error(&self, unit: &Unit, role: Option<RoleArn>, cause: AwsError) -> CredentialsError {
         CredentialsError {
             lacks_mfa: cause.is_denied() && self.lacks_mfa(unit).await,
@@ -274,12 +297,17 @@ fn region_of(unit: &Unit) -> Region {
         return region.clone();
     }
     let role = unit.assume_role.last().map(|last| last.role_arn.as_str());
-    let fallback = match role.and_then(|arn| arn.split(':').nth(1)) {
+    usual_region(role.and_then(|arn| arn.split(':').nth(1)))
+}
+
+/// A region that every account of a partition has.
+fn usual_region(partition: Option<&str>) -> Region {
+    let region = match partition {
         Some("aws-cn") => "cn-north-1",
         Some("aws-us-gov") => "us-gov-west-1",
         _ => "us-east-1",
     };
-    Region::new(fallback).expect("a region's name, written out above")
+    Region::new(region).expect("a region's name, written out above")
 }
 
 #[cfg(test)]

@@ -159,3 +159,48 @@ async fn a_backend_without_its_own_role_is_reached_with_the_units_credentials() 
     let backend = sessions().verify_backend(&unit, &account).await.unwrap();
     assert!(!backend.has_credentials());
 }
+
+#[test]
+fn every_role_of_the_manifest_outlives_a_revocation_once() {
+    let with = |name: &str, roles: &[(&str, Option<u64>)], backend: Backend| Unit {
+        id: name.parse().unwrap(),
+        assume_role: roles
+            .iter()
+            .map(|(arn, hours)| AssumeRole {
+                duration: hours.map(Duration::from_hours),
+                ..AssumeRole::new(arn.parse().unwrap())
+            })
+            .collect(),
+        backend,
+        ..unit()
+    };
+    let [hub, dev, state] = [
+        "arn:aws:iam::000000000000:role/Hub",
+        "arn:aws:iam::111111111111:role/Deploy",
+        "arn:aws:iam::222222222222:role/State",
+    ];
+    let units = [
+        with("dev", &[(hub, None), (dev, None)], unit().backend),
+        with("test", &[(dev, Some(4))], s3("eu-central-1", Some(state))),
+    ];
+    let told: Vec<String> = outliving(&units)
+        .iter()
+        .map(|each| {
+            let units: Vec<String> = each.units.iter().map(ToString::to_string).collect();
+            let hours = each.at_most.as_secs() / 3600;
+            format!(
+                "{} {} {hours}h",
+                each.account_id.as_ref().unwrap(),
+                units.join(",")
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "000000000000 dev 1h",
+            "111111111111 dev,test 4h",
+            "222222222222 test 1h"
+        ]
+    );
+}

@@ -56,6 +56,10 @@ pub enum Step {
     Apply,
     /// A hand-typed subcommand by `tfw exec`.
     Exec,
+    /// A shell or a command by `tfw shell`.
+    Shell,
+    /// Writing or removing the policy that revokes sessions.
+    Revoke,
 }
 
 impl Step {
@@ -70,7 +74,9 @@ impl Step {
             | Self::WriteState
             | Self::Reencrypt
             | Self::Apply
-            | Self::Exec => true,
+            | Self::Exec
+            | Self::Shell
+            | Self::Revoke => true,
             Self::Init | Self::Plan => false,
         }
     }
@@ -166,6 +172,22 @@ impl Run {
             &json!({
                 "event": "step", "unit": unit, "step": step, "state": state, "detail": detail,
             }),
+            step.changes_the_world(),
+        )
+    }
+
+    /// Writes a step that is of no unit into the journal, as [`Run::step`] does.
+    ///
+    /// # Errors
+    /// The journal cannot be written; then the step must not begin.
+    pub fn step_of_run(
+        &self,
+        step: Step,
+        state: StepState,
+        detail: &Value,
+    ) -> Result<(), JournalError> {
+        self.append(
+            &json!({ "event": "step", "step": step, "state": state, "detail": detail }),
             step.changes_the_world(),
         )
     }

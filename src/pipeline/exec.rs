@@ -19,6 +19,7 @@ use crate::stage::initialise::{initialise, prepare_only};
 use crate::stage::inputs::{self, Missing};
 use crate::stage::record::Record;
 use crate::stage::terraform_step::{self, Surroundings, Variables};
+use crate::terraform::HandTyped;
 
 /// Subcommands that read: they need no name of a protected environment.
 const READING: &[&[&str]] = &[
@@ -54,11 +55,6 @@ const WITHOUT_PROVIDERS: &[&str] = &[
     "validate",
     "version",
     "workspace",
-];
-
-/// Subcommands that take `-var-file`, each by a `TF_CLI_ARGS_…` of its own.
-const TAKING_VAR_FILES: &[&str] = &[
-    "plan", "apply", "destroy", "refresh", "import", "console", "test",
 ];
 
 /// A subcommand of Terraform and its arguments.
@@ -174,21 +170,20 @@ pub async fn exec(ctx: &Context, command: Exec) -> Option<u8> {
         run(&mut record, &site, &command).await
     }
     .await;
-    match ran {
-        Ok(0) => {
-            record.finish(Ok(()));
-            Some(0)
-        }
-        Ok(code) => {
-            // What went wrong has been said on the person's own terminal.
-            record.finish(Err(Failure::exec(code)));
-            Some(code)
-        }
-        Err(failure) => {
-            record.finish(Err(failure));
-            None
-        }
-    }
+    conclude(record, "terraform", ran)
+}
+
+/// Ends a unit on which `what` was run in the foreground; gives the exit code. `None`: it was not
+/// run.
+pub(super) fn conclude(record: Record<'_>, what: &str, ran: Result<u8, Failure>) -> Option<u8> {
+    let (end, code) = match ran {
+        Ok(0) => (Ok(()), Some(0)),
+        // What went wrong has been said on the person's own terminal.
+        Ok(code) => (Err(Failure::of_child(what, code)), Some(code)),
+        Err(failure) => (Err(failure), None),
+    };
+    record.finish(end);
+    code
 }
 
 /// In a protected environment whatever may write takes the environment's name.
@@ -243,8 +238,16 @@ async fn run(record: &mut Record<'_>, site: &Initialised, command: &Exec) -> Res
     };
     let mut env =
         terraform_step::environment(ctx, unit, site.backend().account(), surroundings).await?;
-    for (name, value) in injected_arguments(record, site, command) {
-        env.set(name, value);
+    let hand_typed = HandTyped {
+        backend_config: site.backend_config(),
+        var_files: &unit.var_files,
+        lock_timeout: None,
+    };
+    for (name, options) in hand_typed.variables() {
+        let is_in_plan = name == "TF_CLI_ARGS_apply" && command.applies_saved_plan(&unit.folder);
+        if !is_in_plan {
+            env.set(name, options);
+        }
     }
     // One that was there before stays where the person pushes it from.
     let waits_already = guards::errored_state(ctx, unit).is_err();
@@ -276,39 +279,6 @@ async fn run(record: &mut Record<'_>, site: &Initialised, command: &Exec) -> Res
     }
     record.step_ended(JournalStep::Exec, state);
     Ok(status.shell_code())
-}
-
-/// What tfw would have put on the command line itself, where a hand-typed one finds it.
-fn injected_arguments(
-    record: &Record<'_>,
-    site: &Initialised,
-    command: &Exec,
-) -> Vec<(String, String)> {
-    let quoted = |option: String| {
-        shlex::try_quote(&option)
-            .map(std::borrow::Cow::into_owned)
-            .unwrap_or(option)
-    };
-    let mut injected = Vec::new();
-    if let Some(backend_config) = site.backend_config() {
-        let option = format!("-backend-config={}", backend_config.display());
-        injected.push(("TF_CLI_ARGS_init".to_owned(), quoted(option)));
-    }
-    let var_files: Vec<String> = record
-        .unit
-        .var_files
-        .iter()
-        .map(|file| quoted(format!("-var-file={}", file.display())))
-        .collect();
-    if !var_files.is_empty() {
-        for subcommand in TAKING_VAR_FILES {
-            if *subcommand == "apply" && command.applies_saved_plan(&record.unit.folder) {
-                continue;
-            }
-            injected.push((format!("TF_CLI_ARGS_{subcommand}"), var_files.join(" ")));
-        }
-    }
-    injected
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@
 //!   on disk, the accounts, the backends.
 //! - [`schedule`] runs units in order and turns what never ran into outcomes.
 //! - [`bundle`] keeps plans for review, and takes them up again.
-//! - `init`, `plan`, `apply`, `drift`, `validate`, `output`, `status`, `audit`, `exec`, `backend`,
-//!   `locks`, `states` are the commands.
+//! - `init`, `plan`, `apply`, `drift`, `validate`, `output`, `status`, `audit`, `exec`, `env`,
+//!   `shell`, `backend`, `locks`, `states`, `revoke` are the commands.
 
 mod apply;
 mod approval;
@@ -19,6 +19,7 @@ mod backend;
 mod bundle;
 mod dependents;
 mod drift;
+mod env;
 mod exec;
 mod init;
 mod locks;
@@ -29,7 +30,9 @@ mod plans;
 mod preflight;
 mod provisional;
 mod review;
+mod revoke;
 mod schedule;
+mod shell;
 mod states;
 mod status;
 mod told;
@@ -43,11 +46,14 @@ pub use backend::{EnsureOptions, check as check_backends, ensure as ensure_backe
 pub(crate) use backend::{Looked, Survey};
 pub use bundle::{Bundle, BundleError, Draft, apply_bundle, plan_bundle};
 pub use drift::drift;
+pub use env::{Handout, env};
 pub use exec::{Exec, NotExecutable, exec};
 pub use init::init;
 pub use locks::{FoundLocks, Release, list as list_locks, release as release_lock};
 pub use output::{UnitOutputs, output};
 pub use plan::{SavedPlan, plan};
+pub use revoke::{Change, Revocation, Revoked, revoke};
+pub use shell::{Shell, shell};
 pub use states::{
     Backup, BackupError, DiffOptions, History, Replacement, ShowOptions, diff_states, pull_states,
     raw_state, replace_state, show_state, state_history,

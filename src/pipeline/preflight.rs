@@ -41,6 +41,8 @@ pub(super) enum Intent {
         /// Whether it sets providers up.
         uses_providers: bool,
     },
+    /// `shell`: anything may be typed there.
+    Shell,
 }
 
 impl Intent {
@@ -48,12 +50,12 @@ impl Intent {
         match self {
             Self::Init => Absent::CreateAndInspect,
             Self::Plan | Self::Apply | Self::Destroy => Absent::Create,
-            Self::Drift | Self::ApplyReviewed | Self::Exec { .. } => Absent::Fail,
+            Self::Drift | Self::ApplyReviewed | Self::Exec { .. } | Self::Shell => Absent::Fail,
         }
     }
 
     fn writes(self) -> bool {
-        self.applies() || matches!(self, Self::Exec { writes: true, .. })
+        self.applies() || matches!(self, Self::Exec { writes: true, .. } | Self::Shell)
     }
 
     /// Whether Terraform sets providers up, as whoever they say.
@@ -61,7 +63,12 @@ impl Intent {
         match self {
             Self::Init => false,
             Self::Exec { uses_providers, .. } => uses_providers,
-            Self::Plan | Self::Drift | Self::Apply | Self::ApplyReviewed | Self::Destroy => true,
+            Self::Shell
+            | Self::Plan
+            | Self::Drift
+            | Self::Apply
+            | Self::ApplyReviewed
+            | Self::Destroy => true,
         }
     }
 

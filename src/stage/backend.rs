@@ -65,7 +65,9 @@ pub(crate) async fn verify(record: &Record<'_>) -> Result<SafeBackend, Failure> 
             "no AWS credentials were found: goes on without any, since its backend needs none",
         );
     }
-    let state_account = sessions
+    let state_account = record
+        .ctx
+        .sessions
         .verify_backend(record.unit, &account)
         .await
         .map_err(|error| untrusted(&error))?;
@@ -73,6 +75,12 @@ pub(crate) async fn verify(record: &Record<'_>) -> Result<SafeBackend, Failure> 
         account,
         state_account,
     })
+}
+
+/// The credentials for the resources of one unit, proven to be of its account.
+pub(crate) async fn verify_account(record: &Record<'_>) -> Result<VerifiedAccount, Failure> {
+    let account = record.ctx.sessions.verify(record.unit).await;
+    account.map_err(|error| untrusted(&error))
 }
 
 fn untrusted(error: &CredentialsError) -> Failure {

@@ -29,9 +29,9 @@ impl Failure {
         Self::from_diagnostic(UnitResult::Refused, diagnostic)
     }
 
-    /// A hand-typed Terraform ended with this code.
-    pub(crate) fn exec(code: u8) -> Self {
-        let reason = format!("terraform ended with exit code {code}");
+    /// What a person ran by hand ended with this code.
+    pub(crate) fn of_child(what: &str, code: u8) -> Self {
+        let reason = format!("{what} ended with exit code {code}");
         Self {
             result: UnitResult::Failed,
             ..Self::skipped(reason)

@@ -184,14 +184,14 @@ fn words(words: &[&str]) -> Vec<OsString> {
 }
 
 /// In one word, so that a path that begins with `-` is no flag.
-fn with_path(flag: &str, path: &Path) -> OsString {
+pub(super) fn with_path(flag: &str, path: &Path) -> OsString {
     let mut word = OsString::from(flag);
     word.push(path);
     word
 }
 
 /// In Go's notation of durations.
-fn lock_timeout(timeout: Duration) -> OsString {
+pub(super) fn lock_timeout(timeout: Duration) -> OsString {
     if timeout.subsec_nanos() == 0 {
         format!("-lock-timeout={}s", timeout.as_secs()).into()
     } else {

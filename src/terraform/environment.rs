@@ -13,8 +13,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use crate::env_vars::{
-    AWS_EC2_METADATA_DISABLED, CHILD_REGION, EnvSnapshot, REMOVED_CREDENTIALS, REMOVED_TERRAFORM,
-    SHARED_FILES, TF_DATA_DIR, TF_IN_AUTOMATION, TF_PLUGIN_CACHE_DIR, TF_VAR_PREFIX,
+    AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_EC2_METADATA_DISABLED, CHILD_REGION, EnvSnapshot,
+    REMOVED_CREDENTIALS, REMOVED_TERRAFORM, SHARED_FILES, TF_CLI_ARGS_PREFIX, TF_DATA_DIR,
+    TF_IN_AUTOMATION, TF_PLUGIN_CACHE_DIR, TF_VAR_PREFIX,
 };
 use crate::process::Variables;
 
@@ -139,7 +140,7 @@ fn own_variables(settings: &ChildSettings) -> Variables {
             }
         }
         Some(Delivered::Endpoint { url, token }) => {
-            own.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", url);
+            own.set(AWS_CONTAINER_CREDENTIALS_FULL_URI, url);
             own.set("AWS_CONTAINER_AUTHORIZATION_TOKEN", token.expose_secret());
         }
         None => {}
@@ -160,7 +161,7 @@ fn is_credential(name: &OsStr) -> bool {
 
 fn is_terraform_setting(name: &OsStr) -> bool {
     REMOVED_TERRAFORM.iter().any(|removed| name == *removed)
-        || name.to_string_lossy().starts_with("TF_CLI_ARGS_")
+        || name.to_string_lossy().starts_with(TF_CLI_ARGS_PREFIX)
 }
 
 /// Whether a name is tfw's, even in a child for which it sets no such variable.

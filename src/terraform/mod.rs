@@ -12,6 +12,7 @@ mod constraint;
 pub mod diagnostics;
 mod environment;
 mod events;
+mod hand_typed;
 mod human;
 mod lock_file;
 mod plan_document;
@@ -33,6 +34,7 @@ pub use environment::{
     ChildSettings, Delivered, child_environment, encode_variable, removed_settings,
 };
 pub use events::{Collected, Fact, OutputReader, parse_validation};
+pub use hand_typed::HandTyped;
 pub use human::parse_human;
 pub use lock_file::{LOCK_FILE, LockFile, LockFileError};
 pub use plan_document::{PlanDocument, PlanDocumentError};

@@ -413,6 +413,12 @@ fn coloured(text: String, options: Options) -> String {
     }
 }
 
+/// Tells people one line on stderr at once, before somebody else gets the terminal.
+pub fn tell(line: &str) {
+    // Who cannot hear it has lost no more than the line.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// Prints a document on stdout, and nothing else. A reader that has seen enough (`| head`) is no
 /// error.
 ///

@@ -137,8 +137,8 @@ fn command_lines(text: &str) -> Vec<String> {
         else {
             continue;
         };
-        // `source <(tfw completions bash)`.
-        let end = if before.ends_with("<(") {
+        // `source <(tfw completions bash)`, `eval "$(tfw env dev)"`.
+        let end = if before.ends_with('(') {
             start.find(')')
         } else {
             None

@@ -21,14 +21,17 @@ fn arguments(line: &str) -> Vec<String> {
     let start = line
         .find("tfw ")
         .unwrap_or_else(|| panic!("no tfw in `{line}`"));
-    let words = shlex::split(&line[start..]).unwrap_or_else(|| panic!("`{line}` has open quotes"));
+    // `<(tfw completions bash)`, `"$(tfw env dev)"`.
+    let end = if line[..start].ends_with('(') {
+        line[start..].find(')').map(|end| start + end)
+    } else {
+        None
+    };
+    let line = &line[start..end.unwrap_or(line.len())];
+    let words = shlex::split(line).unwrap_or_else(|| panic!("`{line}` has open quotes"));
     let ends = |word: &String| matches!(word.as_str(), "|" | ">" | ">>" | "&&");
     let length = words.iter().position(ends).unwrap_or(words.len());
-    words[..length]
-        .iter()
-        // `<(tfw completions bash)`.
-        .map(|word| word.trim_end_matches(')').to_owned())
-        .collect()
+    words[..length].to_vec()
 }
 
 #[test]

@@ -53,6 +53,28 @@ impl TestEnvironment {
         keys.collect()
     }
 
+    /// A user who may do everything, in an account of moto's, with its access key.
+    #[track_caller]
+    pub(crate) fn make_user(&self, environment: &str, name: &str) -> [String; 2] {
+        let made = self.boto(environment, &["users", self.emulator(), REGION, name]);
+        [0, 1].map(|part| made[name][part].as_str().unwrap().to_owned())
+    }
+
+    /// A role in an account of moto's.
+    #[track_caller]
+    pub(crate) fn make_role(&self, environment: &str, name: &str) {
+        self.boto(environment, &["role", self.emulator(), REGION, name]);
+    }
+
+    /// The inline policies of a `user` or a `role`, by name, as another client sees them.
+    #[track_caller]
+    pub(crate) fn inline_policies(&self, environment: &str, kind: &str, name: &str) -> Value {
+        self.boto(
+            environment,
+            &["policies", self.emulator(), REGION, kind, name],
+        )
+    }
+
     #[track_caller]
     fn boto(&self, environment: &str, arguments: &[&str]) -> Value {
         python(arguments, self.credentials(&self.account(environment)))

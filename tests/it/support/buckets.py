@@ -4,6 +4,8 @@
     buckets.py read S3 KMS REGION BUCKET           every setting, as JSON
     buckets.py keys KMS REGION                     every KMS key and alias, as JSON
     buckets.py users IAM REGION NAME...            users who may do everything; their keys
+    buckets.py role IAM REGION NAME                a role that its account may assume
+    buckets.py policies IAM REGION KIND NAME       inline policies of a user or role, as JSON
 """
 
 import json
@@ -151,6 +153,28 @@ def users(iam, region, *names):
     return made
 
 
+def role(iam, region, name):
+    iam = client("iam", iam, region)
+    anybody = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [anybody]})
+    return iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+
+
+def policies(iam, region, kind, name):
+    iam = client("iam", iam, region)
+    of = {f"{kind.title()}Name": name}
+    names = getattr(iam, f"list_{kind}_policies")(**of)["PolicyNames"]
+    get = getattr(iam, f"get_{kind}_policy")
+    return {each: get(PolicyName=each, **of)["PolicyDocument"] for each in names}
+
+
 if __name__ == "__main__":
-    does = {"make": make, "read": read, "keys": keys, "users": users}[sys.argv[1]]
+    does = {
+        "make": make,
+        "read": read,
+        "keys": keys,
+        "users": users,
+        "role": role,
+        "policies": policies,
+    }[sys.argv[1]]
     print(json.dumps(does(*sys.argv[2:])))

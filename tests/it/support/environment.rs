@@ -237,6 +237,17 @@ impl TestEnvironment {
         command.args(args)
     }
 
+    /// A script of a person's, in the root of the repository, with tfw in its `PATH`.
+    pub(crate) fn sh(&self, script: &str) -> TestCommand {
+        let tfw = Path::new(env!("CARGO_BIN_EXE_tfw"));
+        let link = self.folder.path().join("bin/tfw");
+        if !link.exists() {
+            symlink(tfw, link).unwrap();
+        }
+        self.command(Path::new("/bin/sh"), &self.path(""))
+            .args(["-c", script])
+    }
+
     pub(super) fn command(&self, program: &Path, folder: &Path) -> TestCommand {
         let bin = self.folder.path().join("bin");
         let mut command = TestCommand::new(program, folder)

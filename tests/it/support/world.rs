@@ -135,8 +135,14 @@ impl TestEnvironment {
     /// Credentials for an account, as the variables that carry them.
     #[track_caller]
     pub(crate) fn credentials(&self, account: &str) -> [(&'static str, String); 3] {
+        self.session_of(account, "test")
+    }
+
+    /// A session of a role, as the variables that carry it.
+    #[track_caller]
+    pub(crate) fn session_of(&self, account: &str, role: &str) -> [(&'static str, String); 3] {
         let form = format!(
-            "Action=AssumeRole&Version=2011-06-15&RoleSessionName=test&RoleArn=arn:aws:iam::{account}:role/test"
+            "Action=AssumeRole&Version=2011-06-15&RoleSessionName=test&RoleArn=arn:aws:iam::{account}:role/{role}"
         );
         let answer = self.signed("sts", "test", "POST", "/", form);
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -146,6 +152,15 @@ impl TestEnvironment {
             ("AWS_SESSION_TOKEN", "SessionToken"),
         ]
         .map(|(name, tag)| (name, http::tags(&answer.body, tag)[0].to_owned()))
+    }
+
+    /// Whose an access key is: an ARN.
+    #[track_caller]
+    pub(crate) fn whose(&self, access_key: &str) -> String {
+        let form = "Action=GetCallerIdentity&Version=2011-06-15".to_owned();
+        let answer = self.signed("sts", access_key, "POST", "/", form);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        http::tags(&answer.body, "Arn")[0].to_owned()
     }
 
     /// Changes something in EC2 of an environment's account behind Terraform's back: a form of
