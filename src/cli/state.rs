@@ -141,9 +141,9 @@ pub(super) struct PullArgs {
 /// do.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  tfw state history prod          which version is the right one
   tfw state rollback prod --to ~1
-  tfw state rollback dev --to 41 --yes")]
+  tfw state rollback dev --to 41 --yes
+  tfw state history prod                which version is the right one")]
 pub(super) struct RollbackArgs {
     /// The unit: dev, or prod/eks where the environment has stacks
     unit: String,

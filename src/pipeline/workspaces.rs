@@ -5,7 +5,7 @@ use crate::stage::Context;
 
 /// Whether another unit tells of this workspace: it is that unit's own, or that unit has the same
 /// key and is selected before this one.
-pub(super) fn is_anothers(ctx: &Context, unit: &Unit, workspace: &Workspace) -> bool {
+pub(super) fn belongs_to_another(ctx: &Context, unit: &Unit, workspace: &Workspace) -> bool {
     if unit.backend.workspace() == workspace {
         return false;
     }

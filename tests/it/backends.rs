@@ -47,8 +47,10 @@ fn no_secret_gets_into_what_configures_a_backend() {
     let test = TestEnvironment::new().environment("dev");
     // What every child got, so that the test knows what to look for.
     test.fake_terraform(
-        "env | sed -n 's/^AWS_\\(SECRET_ACCESS_KEY\\|SESSION_TOKEN\\)=//p' >> \"$0.secrets\"\necho \"$@\" >> \"$0.arguments\"\nexec \"$REAL_TERRAFORM\" \"$@\"",
+        "env | sed -n 's/^AWS_\\(SECRET_ACCESS_KEY\\|SESSION_TOKEN\\|CONTAINER_AUTHORIZATION_TOKEN\\)=//p' >> \"$0.secrets\"\necho \"$@\" >> \"$0.arguments\"\nexec \"$REAL_TERRAFORM\" \"$@\"",
     );
+    // Both deliveries: keys in the environment, and the token of the endpoint.
+    test.tfw(["plan", "dev", "--yes"]).run().succeeds();
     test.tfw(APPLY).run().succeeds();
 
     let noted = |name: &str| {
@@ -61,7 +63,10 @@ fn no_secret_gets_into_what_configures_a_backend() {
         .collect();
     secrets.sort();
     secrets.dedup();
-    assert!(secrets.len() >= 2, "a secret key and a token: {secrets:?}");
+    assert!(
+        secrets.len() >= 3,
+        "a secret key and two tokens: {secrets:?}"
+    );
     assert!(secrets.iter().all(|secret| secret.len() > 8), "{secrets:?}");
 
     let config = test.read("environments/.tfw/data/dev/backend.tfbackend");

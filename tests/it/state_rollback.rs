@@ -1,7 +1,10 @@
 //! An older state made the current one, and a file pushed: under the lock, as a new version, with
 //! nothing lost.
 
-use crate::support::{TestEnvironment, fixtures, the_unit};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::support::{Client, TestEnvironment, fixtures, the_unit};
 
 /// A state of two applies: `first`, and then `second`.
 fn applied_twice(test: TestEnvironment) -> TestEnvironment {
@@ -200,4 +203,102 @@ fn a_file_is_pushed_with_the_same_guards() {
         .exits(4);
     refused.says("two lineages are two states");
     assert_eq!(serial(&test), before + 1);
+}
+
+/// Every request of a rollback, one after the other, is refused, breaks off, or is answered in vain:
+/// the state is the old one or the new one, no version is lost, and a lock that stays is named.
+fn broken_off_at_every_request(test: &TestEnvironment) {
+    let other = |test: &TestEnvironment| {
+        let wanted = if input(test) == "first" {
+            "second"
+        } else {
+            "first"
+        };
+        let lists = test
+            .tfw(["state", "history", "dev", "--limit", "0", "--json"])
+            .run()
+            .succeeds()
+            .json();
+        let versions = lists["versions"].as_array().unwrap().clone();
+        let ids = versions
+            .iter()
+            .filter_map(|each| each["version_id"].as_str());
+        let of_wanted = |id: &&str| {
+            let text = test.tfw([
+                "state",
+                "show",
+                "dev",
+                "terraform_data.more",
+                "--json",
+                "--version",
+                id,
+            ]);
+            text.run().stdout.contains(wanted)
+        };
+        ids.map(|id| id.to_owned())
+            .find(|id| of_wanted(&id.as_str()))
+            .unwrap()
+    };
+    let versions = |test: &TestEnvironment| -> Vec<String> {
+        let history = test.history("dev");
+        let of_state = history
+            .iter()
+            .filter(|line| line.contains("terraform.tfstate "));
+        of_state
+            .map(|line| line.split(' ').nth(2).unwrap().to_owned())
+            .collect()
+    };
+    for fault in ["refused", "broken off", "answered in vain"] {
+        for index in 0.. {
+            let (version, before) = (other(test), versions(test));
+            let count = Arc::new(AtomicUsize::new(0));
+            let counted = count.clone();
+            let when = test
+                .proxy()
+                .when(move |r| {
+                    r.client() == Client::Tfw
+                        && r.service() == Some("s3")
+                        && counted.fetch_add(1, Ordering::Relaxed) == index
+                })
+                .times(1);
+            match fault {
+                "refused" => when.refuse(403, "AccessDenied"),
+                "broken off" => when.disconnect(),
+                _ => when.happens_after(|| {}),
+            }
+            let run = test
+                .tfw(["state", "rollback", "dev", "--to", &version, "--yes"])
+                .run();
+            let said = format!("{}{}", run.stdout, run.stderr);
+            let story = format!("request {index} {fault}: {said}");
+            assert!(
+                ["first", "second"].contains(&input(test).as_str()),
+                "{story}"
+            );
+            let after = versions(test);
+            assert!(before.iter().all(|id| after.contains(id)), "{story}");
+            if let Some(lock) = test.object("dev", "terraform.tfstate.tflock") {
+                let lock: serde_json::Value = serde_json::from_str(&lock).unwrap();
+                let id = lock["ID"].as_str().unwrap();
+                assert!(said.contains(id), "a silent lock, {story}");
+                test.tfw(["lock", "release", "dev", "--id", id, "--yes"])
+                    .run()
+                    .succeeds();
+            }
+            if count.load(Ordering::Relaxed) <= index {
+                assert!(index > 5, "{story}");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rollback_breaks_off_at_every_request() {
+    broken_off_at_every_request(&applied_twice(TestEnvironment::new()));
+}
+
+#[test]
+fn a_rollback_breaks_off_at_every_request_on_seaweedfs() {
+    broken_off_at_every_request(&applied_twice(TestEnvironment::on_seaweedfs()));
 }

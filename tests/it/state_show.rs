@@ -96,10 +96,10 @@ fn state_show_lists_addresses_and_tells_attributes() {
     run.says("password = \"pa55word\"");
 
     let failed = test
-        .tfw(["state", "show", "dev", "aws_db_instance.ths"])
+        .tfw(["state", "show", "dev", "aws_db_instance.thisx"])
         .run()
         .exits(1);
-    failed.says("`aws_db_instance.ths` is not in the state of `dev`");
+    failed.says("`aws_db_instance.thisx` is not in the state of `dev`");
     failed.says("did you mean `aws_db_instance.this`?");
 }
 

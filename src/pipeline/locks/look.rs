@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::workspaces::is_anothers;
+use super::super::workspaces::belongs_to_another;
 use super::kind::{self, Kind};
 use super::whose::{Runs, is_local_host};
 use crate::aws::VerifiedAccount;
@@ -43,7 +43,7 @@ pub(super) async fn look(
             safe.state_account().clone()
         }
     };
-    workspaces.retain(|workspace| !is_anothers(record.ctx, unit, workspace));
+    workspaces.retain(|workspace| !belongs_to_another(record.ctx, unit, workspace));
     let files = at_once(
         workspaces
             .iter()

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::super::told;
-use super::super::workspaces::is_anothers;
+use super::super::workspaces::belongs_to_another;
 use super::versions;
 use crate::aws::VerifiedAccount;
 use crate::events::Phase;
@@ -175,7 +175,7 @@ async fn copy(
         }
         Backend::Other(_) => return versions::store(record).await.map(drop),
     };
-    workspaces.retain(|workspace| !is_anothers(record.ctx, unit, workspace));
+    workspaces.retain(|workspace| !belongs_to_another(record.ctx, unit, workspace));
     let mut found = false;
     for workspace in workspaces {
         let place = unit.backend.with_workspace(workspace.clone());
