@@ -156,8 +156,8 @@ fn it_costs_a_role_for_all_two_reads_for_each_and_the_settings_of_each_bucket() 
         run.says(&format!("{units} unit{s}: 0 with state, {units} without"));
         assert_eq!(test.proxy().count_tfw("AssumeRole"), roles);
         assert_eq!(test.proxy().count_tfw("GetObject"), 2 * units);
-        // Versions, encryption, public access, ownership and lifecycle: once for each bucket.
-        let settings = 5 * roles;
+        // Versions, encryption, public access, ownership, policy and lifecycle: once for each bucket.
+        let settings = 6 * roles;
         assert_eq!(test.proxy().requests().len(), roles + 2 * units + settings);
     }
 }

@@ -4,6 +4,7 @@
     buckets.py read S3 KMS REGION BUCKET           every setting, as JSON
     buckets.py keys KMS REGION                     every KMS key and alias, as JSON
     buckets.py users IAM REGION NAME...            users who may do everything; their keys
+    buckets.py role IAM REGION ACCOUNT NAME        a role that may do everything, for all of an account
 """
 
 import json
@@ -151,6 +152,20 @@ def users(iam, region, *names):
     return made
 
 
+def role(iam, region, account, name):
+    iam = client("iam", iam, region)
+    everybody = {"AWS": f"arn:aws:iam::{account}:root"}
+    trust = {"Effect": "Allow", "Principal": everybody, "Action": "sts:AssumeRole"}
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+    def policy(statement):
+        return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
+    iam.put_role_policy(RoleName=name, PolicyName="everything", PolicyDocument=policy(everything))
+    return {}
+
+
 if __name__ == "__main__":
-    does = {"make": make, "read": read, "keys": keys, "users": users}[sys.argv[1]]
+    does = {"make": make, "read": read, "keys": keys, "users": users, "role": role}[sys.argv[1]]
     print(json.dumps(does(*sys.argv[2:])))

@@ -1,5 +1,6 @@
 //! Faults that the proxy puts in the way of requests.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -16,8 +17,12 @@ pub(super) type Happening = Arc<dyn Fn() + Send + Sync>;
 /// What happens to a request instead of being passed on.
 #[derive(Clone)]
 pub(super) enum Action {
-    /// An error of AWS's, with this status and code.
-    Refuse { status: u16, code: String },
+    /// An error of AWS's, with this status, code and further headers.
+    Refuse {
+        status: u16,
+        code: String,
+        headers: Vec<(String, String)>,
+    },
     /// The connection breaks.
     Disconnect,
     /// It arrives, and is passed on when the gate opens.
@@ -59,8 +64,29 @@ impl When<'_> {
 
     /// Answers with an error as AWS words it, `code` being for example `AccessDenied`.
     pub(crate) fn refuse(self, status: u16, code: &str) {
-        let code = code.to_owned();
-        self.then(Action::Refuse { status, code });
+        self.refuse_with(status, code, &[]);
+    }
+
+    /// The same, with these further headers.
+    pub(crate) fn refuse_with(self, status: u16, code: &str, headers: &[(&str, &str)]) {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        self.then(Action::Refuse {
+            status,
+            code: code.to_owned(),
+            headers: headers.iter().map(owned).collect(),
+        });
+    }
+
+    /// Only those after the first `count` of them.
+    pub(crate) fn after(self, count: usize) -> Self {
+        let seen = AtomicUsize::new(0);
+        let meets = self.meets;
+        Self {
+            meets: Box::new(move |request| {
+                meets(request) && seen.fetch_add(1, Ordering::Relaxed) >= count
+            }),
+            ..self
+        }
     }
 
     /// Breaks the connection without an answer.

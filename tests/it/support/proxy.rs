@@ -210,7 +210,11 @@ async fn answer(
     let mut after = None;
     let mut truncate = false;
     match action {
-        Some(Action::Refuse { status, code }) => {
+        Some(Action::Refuse {
+            status,
+            code,
+            headers,
+        }) => {
             let body = if s3 {
                 s3_error_body(&code)
             } else if speaks_json {
@@ -218,10 +222,13 @@ async fn answer(
             } else {
                 error_body(&code)
             };
-            let answer = hyper::Response::builder()
+            let mut answer = hyper::Response::builder()
                 .status(status)
-                .header("content-type", "application/xml")
-                .body(whole(Bytes::from(body)));
+                .header("content-type", "application/xml");
+            for (name, value) in headers {
+                answer = answer.header(name, value);
+            }
+            let answer = answer.body(whole(Bytes::from(body)));
             return answer.map_err(|_| Broken);
         }
         Some(Action::Disconnect) => return Err(Broken),
