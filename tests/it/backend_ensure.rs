@@ -78,6 +78,8 @@ fn a_bucket_is_as_by_hand_or_stronger_as_another_client_reads_it() {
         assert_eq!(rule["NoncurrentVersionExpiration"]["NoncurrentDays"], 90);
         assert!(rule.get("Expiration").is_none(), "{rule}");
         let tags = tfw["tags"].as_array().unwrap();
+        let of_project = serde_json::json!({ "Key": "tfw:project", "Value": "test" });
+        assert!(tags.contains(&of_project), "{tags:?}");
         for tag in hand["tags"].as_array().unwrap() {
             assert!(tags.contains(tag), "{tag}");
         }
@@ -242,74 +244,21 @@ fn ten_processes_get_one_bucket_one_key_and_one_alias() {
 }
 
 #[test]
-fn two_buckets_share_one_key_that_is_created_once() {
-    let test = TestEnvironment::new().environment_with(
-        "dev",
-        &format!(
-            "{KMS}\n[environments.dev.stacks.a]\nbackend.bucket = \"{{environment}}-a-{0}\"\n\
-             [environments.dev.stacks.b]\nbackend.bucket = \"{{environment}}-b-{0}\"\n",
-            fastrand::u32(..)
-        ),
-        "",
-    );
-    for name in ["a", "b"] {
-        test.write(
-            &format!("environments/dev/{name}/main.tf"),
-            &fixtures::builtin(),
-        );
-    }
+fn in_us_east_1_there_is_no_location_to_ask_for() {
+    let test = one("region = \"us-east-1\"");
     test.tfw(["backend", "ensure", "dev", "--yes"])
         .run()
         .succeeds();
-    assert_eq!(test.proxy().count_tfw("CreateBucket"), 2);
-    assert_eq!(test.proxy().count_tfw("CreateKey"), 1);
-    test.tfw(["backend", "check", "dev"]).run().succeeds();
-}
-
-#[test]
-fn a_key_that_a_dead_process_was_about_to_create_is_created_by_the_next() {
-    let test = one(KMS);
-    test.create_versioned_bucket("dev");
-    // It had the right to, and died: what it left is waited for, and then passed over.
-    test.put_object("dev", ".tfw/creating-kms-key", "{}");
-    test.tfw(["backend", "ensure", "dev", "--yes"])
-        .run()
-        .succeeds();
-    assert_eq!(test.keys("dev")["keys"], serde_json::json!(["Enabled"]));
-    assert!(test.objects("dev").is_empty(), "{:?}", test.objects("dev"));
-}
-
-#[test]
-fn a_key_that_gets_no_name_is_not_left() {
-    let test = one(KMS);
-    test.create_bucket("dev");
-    test.proxy()
-        .when(|r| r.is_tfw("CreateAlias"))
-        .refuse(400, "AccessDeniedException");
-    let failed = test
-        .tfw(["backend", "ensure", "dev", "--yes"])
-        .run()
-        .exits(1);
-    failed.says("access denied (kms:CreateAlias)");
-    assert_eq!(
-        test.keys("dev")["keys"],
-        serde_json::json!(["PendingDeletion"])
-    );
-    assert_eq!(written(&test).last().unwrap(), "DeleteObject");
-}
-
-#[test]
-fn a_key_that_does_not_exist_stops_everything_before_it_begins() {
-    let test = one("bucket.encryption = \"aws:kms\"\nbucket.kms_key = \"alias/state\"");
-    for command in [&["backend", "ensure"][..], &["init"]] {
-        let words = command.iter().copied().chain(["dev", "--yes"]);
-        let failed = test.tfw([]).args(words).run().exits(1);
-        failed.says("alias/state` does not exist");
-        failed.says("`bucket.create_kms_key = true` has tfw create it");
-    }
-    let check = test.tfw(["backend", "check", "dev"]).run().exits(2);
-    check.says("! kms_key alias/state: it does not exist");
-    assert_eq!(test.proxy().count(writes), 0);
+    let created = test
+        .proxy()
+        .wait_for("the bucket is created", |r| r.is_tfw("CreateBucket"));
+    assert!(!created.body.contains("LocationConstraint"));
+    let settings = test.settings("dev", &test.bucket("dev"));
+    assert_eq!(settings["location"], serde_json::Value::Null);
+    assert_eq!(settings["versioning"], "Enabled");
+    test.proxy().forget();
+    test.tfw(["backend", "ensure", "dev"]).run().succeeds();
+    assert_eq!(test.proxy().count(writes), 0, "{:?}", written(&test));
 }
 
 #[test]
@@ -328,6 +277,30 @@ fn in_a_protected_environment_its_name_is_asked_for() {
     // What changes nothing asks nothing.
     test.tfw(["backend", "check", "dev"]).run().succeeds();
     test.tfw(["backend", "ensure", "dev"]).run().succeeds();
+}
+
+#[test]
+fn whoever_else_uses_the_bucket_is_asked_for_when_he_is_protected() {
+    let shared = "backend.bucket = \"shared-{account_id}\"
+backend.role_arn = \"arn:aws:iam::999900001111:role/State\"
+backend.key = \"{environment}.tfstate\"";
+    let shared = shared.replace("{account_id}", &fastrand::u32(..).to_string());
+    let test = TestEnvironment::new()
+        .environment_with("dev", &shared, &fixtures::builtin())
+        .environment_with(
+            "prod",
+            &format!("{shared}\nprotected = true"),
+            &fixtures::builtin(),
+        );
+    for command in [&["backend", "ensure"][..], &["init"]] {
+        let words = command.iter().copied().chain(["dev", "--yes"]);
+        let refused = test.tfw([]).args(words).run().exits(4);
+        refused.says("`--approve prod` agrees");
+    }
+    assert_eq!(test.proxy().count(writes), 0);
+    test.tfw(["backend", "ensure", "dev", "--yes", "--approve", "prod"])
+        .run()
+        .succeeds();
 }
 
 #[test]

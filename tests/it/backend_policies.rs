@@ -3,6 +3,8 @@
 //! SeaweedFS 4.48 does not know `aws:PrincipalArn` in bucket policies, and refuses `ArnNotLike`;
 //! MiniStack evaluates both where it evaluates policies at all.
 
+use serde_json::{Value, json};
+
 use crate::backend_ensure::{writes, written};
 use crate::support::{Run, TestCommand, TestEnvironment, fixtures, from_xtask};
 
@@ -38,6 +40,26 @@ fn what_comes_without_tls_is_denied() {
     ensured.says("may be read: public_access_block");
     let check = tls(&["backend", "check", "dev"]).exits(1);
     assert!(!check.stdout.contains("force_tls"), "{}", check.stdout);
+    // What runbooks write by hand, but for the name.
+    let server = from_xtask("TFW_TEST_SEAWEEDFS_TLS");
+    let ca = from_xtask("TFW_TEST_SEAWEEDFS_CA");
+    let bucket = test.bucket("dev");
+    let settings = test.settings_over_tls(&server, &ca, &bucket);
+    let policy: Value = serde_json::from_str(settings["policy"].as_str().unwrap()).unwrap();
+    let [statement] = &policy["Statement"].as_array().unwrap()[..] else {
+        panic!("{policy}");
+    };
+    let mut by_hand = json!({
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")],
+        "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+    });
+    by_hand["Sid"] = statement["Sid"].clone();
+    let text = |value: &Value| value.to_string().replace("[\"false\"]", "\"false\"");
+    assert_eq!(text(statement), text(&by_hand));
 
     // Terraform itself, over TLS.
     tls(&["apply", "dev", "--auto-approve"]).succeeds();
@@ -45,8 +67,7 @@ fn what_comes_without_tls_is_denied() {
     let clear = |words: &[&str]| -> Run {
         over(test.tfw([]).args(words), "TFW_TEST_SEAWEEDFS_CLEAR").run()
     };
-    let denied = clear(&["plan", "dev"]);
-    assert!([1, 4].contains(&denied.code()), "{}", denied.stdout);
+    let denied = clear(&["plan", "dev"]).exits(4);
     denied.says("may not use it");
     clear(&["status", "dev"]).exits(1).says("access denied");
 }
@@ -83,9 +104,34 @@ fn only_those_who_are_let_in_get_at_the_states() {
     tfw(&alice, &["backend", "ensure", "dev"]).succeeds();
     assert_eq!(test.proxy().count(writes), 0, "{:?}", written(&test));
 
-    let denied = tfw(&bob, &["plan", "dev"]);
-    assert!([1, 4].contains(&denied.code()), "{}", denied.stdout);
+    let denied = tfw(&bob, &["plan", "dev"]).exits(4);
     denied.says("may not use it");
     tfw(&bob, &["status", "dev"]).exits(1).says("access denied");
     tfw(&alice, &["plan", "dev"]).succeeds();
+}
+
+/// MiniStack takes the ARN of a session for `aws:PrincipalArn`, where AWS takes the role's: a policy
+/// that lets in the role locks out its sessions there, as something that nobody foresaw would.
+#[test]
+fn a_policy_that_locks_tfw_out_all_the_same_is_taken_back() {
+    let test = TestEnvironment::on_strict_ministack();
+    let test = test.environment_with(
+        "dev",
+        "bucket.allowed_principals = [\"arn:aws:iam::{account_id}:user/alice\"]",
+        &fixtures::builtin(),
+    );
+    let [[key, secret]] = <[[String; 2]; 1]>::try_from(test.make_users("dev", &["alice"])).unwrap();
+    test.make_strict_role("dev", "test");
+    let ensure = || {
+        test.tfw(["backend", "ensure", "dev", "--yes"])
+            .env("AWS_ACCESS_KEY_ID", &key)
+            .env("AWS_SECRET_ACCESS_KEY", &secret)
+            .run()
+    };
+    let failed = ensure().exits(1);
+    failed.says("locked out `arn:aws:sts::");
+    failed.says("the one before is in its place again");
+    assert!(written(&test).contains(&"DeleteBucketPolicy".to_owned()));
+    // It can still look, so that the next one comes as far.
+    ensure().exits(1).says("locked out");
 }

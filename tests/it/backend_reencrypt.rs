@@ -49,7 +49,8 @@ fn a_state_is_written_anew_only_where_that_is_asked_for() {
         .tfw(["backend", "ensure", "dev", "--reencrypt", "--yes"])
         .run()
         .succeeds();
-    ensured.says("is encrypted anew");
+    ensured.says("is encrypted anew; its version `");
+    ensured.says("` stays under the old key");
     assert_eq!(encryption(&test).as_deref(), Some("aws:kms"));
     assert_eq!(test.object("dev", "terraform.tfstate").unwrap(), before);
     assert!(!test.locked("dev"));
@@ -63,6 +64,45 @@ fn a_state_is_written_anew_only_where_that_is_asked_for() {
     test.tfw(["plan", "dev", "--detailed-exitcode"])
         .run()
         .succeeds();
+}
+
+const TAGS: &str = "terraform.tfstate?tagging";
+
+#[test]
+fn tags_stay_and_a_state_whose_tags_may_not_be_read_is_left() {
+    let test = under_the_wrong_key();
+    let tags = "<Tagging><TagSet><Tag><Key>team</Key><Value>a b+c</Value></Tag></TagSet></Tagging>";
+    test.put_object("dev", TAGS, tags);
+    let before = test.object("dev", TAGS);
+    test.proxy()
+        .when(|r| r.query.contains("tagging") && r.path.ends_with("terraform.tfstate"))
+        .times(1)
+        .refuse(403, "AccessDenied");
+    let words = ["backend", "ensure", "dev", "--reencrypt", "--yes"];
+    let refused = test.tfw(words).run().exits(4);
+    refused.says("is not written anew: what stands on it would be lost");
+    refused.says("must allow `s3:GetObjectTagging`");
+    assert_eq!(encryption(&test).as_deref(), Some("AES256"));
+    assert!(!test.locked("dev"));
+
+    test.tfw(words).run().succeeds();
+    assert_eq!(encryption(&test).as_deref(), Some("aws:kms"));
+    assert_eq!(test.object("dev", TAGS), before);
+}
+
+#[test]
+fn a_write_whose_answer_was_lost_is_believed_when_it_reads_back() {
+    let test = under_the_wrong_key();
+    test.proxy()
+        .when(|r| r.is_tfw("PutObject") && r.path.ends_with("terraform.tfstate"))
+        .times(1)
+        .happens_after(|| {});
+    test.tfw(["backend", "ensure", "dev", "--reencrypt", "--yes"])
+        .run()
+        .succeeds()
+        .says("is encrypted anew");
+    assert_eq!(encryption(&test).as_deref(), Some("aws:kms"));
+    assert!(!test.locked("dev"));
 }
 
 #[test]

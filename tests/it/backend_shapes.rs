@@ -280,11 +280,84 @@ fn in_another_region() {
     let test = dev("");
     test.proxy()
         .when(|r| r.operation() == "HeadBucket")
-        .refuse(301, "PermanentRedirect");
-    let refused = test.tfw(["backend", "ensure", "dev", "--yes"]).run();
-    refused.says("is in the region");
-    assert!([1, 4].contains(&refused.code()), "{}", refused.code());
+        .refuse_with(
+            301,
+            "PermanentRedirect",
+            &[("x-amz-bucket-region", "us-west-2")],
+        );
+    let words = ["backend", "ensure", "dev", "--yes"];
+    let failed = test.tfw(words).run().exits(1);
+    failed.says("is in the region `us-west-2`, not `eu-central-1`");
+    failed.says("hint: set `backend.region = \"us-west-2\"`");
     assert_eq!(test.proxy().count(writes), 0);
+}
+
+#[test]
+fn with_a_rule_of_tfws_that_somebody_made_to_keep_more() {
+    let test = on_ministack("bucket.noncurrent_days = 30");
+    make_safe(&test);
+    let rule = "<LifecycleConfiguration><Rule><ID>tfw-noncurrent-versions</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status><NoncurrentVersionExpiration><NoncurrentDays>30</NoncurrentDays><NewerNoncurrentVersions>5</NewerNoncurrentVersions></NoncurrentVersionExpiration></Rule></LifecycleConfiguration>";
+    test.put_setting("dev", "lifecycle", rule);
+    assert_eq!(
+        differences(&test, 0),
+        ["keep noncurrent_days 30, and the newest ones for longer → 30"]
+    );
+    assert_eq!(mend(&test, &[]), [""; 0]);
+    let words = ["--allow-weaker", "noncurrent_days"];
+    assert_eq!(mend(&test, &words), ["PutBucketLifecycleConfiguration"]);
+}
+
+#[test]
+fn with_a_list_of_principals_that_was_wider_or_narrower() {
+    let test = on_ministack("bucket.allowed_principals = [\"{account_id}\"]");
+    make_safe(&test);
+    assert_eq!(mend(&test, &[]), ["PutBucketPolicy"]);
+    let allow = |principal: &str| {
+        let manifest = test.read("environments/tfw.toml");
+        let (before, _) = manifest.split_once("bucket.allowed_principals").unwrap();
+        let line = format!("{before}bucket.allowed_principals = [{principal}]\n");
+        test.write("environments/tfw.toml", &line);
+    };
+    let spared = || {
+        let policy: Value = serde_json::from_str(&test.bucket_setting("dev", "policy")).unwrap();
+        policy["Statement"][0]["Condition"]["ArnNotLike"]["aws:PrincipalArn"].clone()
+    };
+    let account = test.account("dev");
+    let arn = |rest: &str| format!("arn:aws:iam::{account}:{rest}");
+    allow("\"arn:aws:iam::{account_id}:role/Admin\"");
+    assert_eq!(mend(&test, &[]), ["PutBucketPolicy"]);
+    let narrow = json!([arn("role/Admin"), arn("role/test"), arn("root")]);
+    assert_eq!(spared(), narrow);
+    // The whole account again: nobody else is let in unless that is allowed.
+    allow("\"{account_id}\"");
+    assert_eq!(mend(&test, &[]), [""; 0]);
+    assert_eq!(spared(), narrow);
+    // Nobody asks for it any more: it stays.
+    allow("");
+    let found = differences(&test, 0);
+    assert!(found[0].ends_with(" → not asked for"), "{found:?}");
+    assert_eq!(mend(&test, &[]), [""; 0]);
+    let words = ["--allow-weaker", "allowed_principals"];
+    assert_eq!(mend(&test, &words), ["DeleteBucketPolicy"]);
+}
+
+#[test]
+fn with_a_role_that_replicates_it() {
+    let test = on_ministack("bucket.allowed_principals = [\"{account_id}\"]");
+    make_safe(&test);
+    let replication = |role: &str| {
+        format!(
+            "<ReplicationConfiguration><Role>{role}</Role><Rule><ID>r</ID><Status>Enabled</Status><Prefix></Prefix><Destination><Bucket>arn:aws:s3:::elsewhere</Bucket></Destination></Rule></ReplicationConfiguration>"
+        )
+    };
+    let role = "arn:aws:iam::222222222222:role/Copy";
+    test.put_setting("dev", "replication", &replication(role));
+    let check = test.tfw(["backend", "check", "dev"]).run().exits(2);
+    check.says("`arn:aws:iam::222222222222:role/Copy`, which replicates the bucket");
+    let own = format!("arn:aws:iam::{}:role/Copy", test.account("dev"));
+    test.put_setting("dev", "replication", &replication(&own));
+    let check = test.tfw(["backend", "check", "dev"]).run().exits(2);
+    assert!(!check.stdout.contains("replicates"), "{}", check.stdout);
 }
 
 #[test]

@@ -9,6 +9,8 @@
 mod architecture;
 mod audit;
 mod backend_ensure;
+mod backend_guards;
+mod backend_keys;
 mod backend_policies;
 mod backend_reencrypt;
 mod backend_shapes;

@@ -235,7 +235,7 @@ fn broken_off_at_every_request(test: &TestEnvironment) {
             ]);
             text.run().stdout.contains(wanted)
         };
-        ids.map(|id| id.to_owned())
+        ids.map(str::to_owned)
             .find(|id| of_wanted(&id.as_str()))
             .unwrap()
     };

@@ -41,12 +41,7 @@ impl TestEnvironment {
     pub(crate) fn make_users(&self, environment: &str, names: &[&str]) -> Vec<[String; 2]> {
         let mut arguments = vec!["users", self.emulator(), REGION];
         arguments.extend(names);
-        // An account's id is the key of its root user there.
-        let root = [
-            ("AWS_ACCESS_KEY_ID", self.account(environment)),
-            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
-        ];
-        let made = python(&arguments, root);
+        let made = python(&arguments, self.root(environment));
         let keys = names
             .iter()
             .map(|name| [0, 1].map(|part| made[name][part].as_str().unwrap().to_owned()));
@@ -73,6 +68,37 @@ impl TestEnvironment {
             environment,
             &["policies", self.emulator(), REGION, kind, name],
         )
+    }
+
+    /// A role of an environment's account on the strict MiniStack, which all in the account may assume
+    /// and which may do everything.
+    #[track_caller]
+    pub(crate) fn make_strict_role(&self, environment: &str, name: &str) {
+        let account = self.account(environment);
+        let arguments = ["strict_role", self.emulator(), REGION, &account, name];
+        python(&arguments, self.root(environment));
+    }
+
+    /// Every setting of a bucket on another server, which is reached by TLS.
+    #[track_caller]
+    pub(crate) fn settings_over_tls(&self, server: &str, ca: &str, bucket: &str) -> Value {
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("AWS_CA_BUNDLE", ca.to_owned()),
+        ];
+        python(
+            &["read", server, self.emulator(), REGION, bucket],
+            variables,
+        )
+    }
+
+    /// An account's id is the key of its root user on the strict MiniStack.
+    fn root(&self, environment: &str) -> [(&'static str, String); 2] {
+        [
+            ("AWS_ACCESS_KEY_ID", self.account(environment)),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ]
     }
 
     #[track_caller]

@@ -6,6 +6,7 @@
     buckets.py users IAM REGION NAME...            users who may do everything; their keys
     buckets.py role IAM REGION NAME                a role that its account may assume
     buckets.py policies IAM REGION KIND NAME       inline policies of a user or role, as JSON
+    buckets.py strict_role IAM REGION ACCOUNT NAME a role that may do everything, for all of an account
 """
 
 import json
@@ -168,6 +169,20 @@ def policies(iam, region, kind, name):
     return {each: get(PolicyName=each, **of)["PolicyDocument"] for each in names}
 
 
+def strict_role(iam, region, account, name):
+    iam = client("iam", iam, region)
+    everybody = {"AWS": f"arn:aws:iam::{account}:root"}
+    trust = {"Effect": "Allow", "Principal": everybody, "Action": "sts:AssumeRole"}
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+    def policy(statement):
+        return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
+    iam.put_role_policy(RoleName=name, PolicyName="everything", PolicyDocument=policy(everything))
+    return {}
+
+
 if __name__ == "__main__":
     does = {
         "make": make,
@@ -175,6 +190,7 @@ if __name__ == "__main__":
         "keys": keys,
         "users": users,
         "role": role,
+        "strict_role": strict_role,
         "policies": policies,
     }[sys.argv[1]]
     print(json.dumps(does(*sys.argv[2:])))

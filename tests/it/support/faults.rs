@@ -1,5 +1,6 @@
 //! Faults that the proxy puts in the way of requests.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -19,11 +20,12 @@ pub(super) type Happening = Arc<dyn Fn() + Send + Sync>;
 /// What happens to a request instead of being passed on.
 #[derive(Clone)]
 pub(super) enum Action {
-    /// An error of AWS's, with this status, code and message.
+    /// An error of AWS's, with this status, code, message and further headers.
     Refuse {
         status: u16,
         code: String,
         message: String,
+        headers: Vec<(String, String)>,
     },
     /// An answer that the server does not have, in JSON.
     Answer(Compose),
@@ -68,7 +70,7 @@ impl When<'_> {
 
     /// Answers with an error as AWS words it, `code` being for example `AccessDenied`.
     pub(crate) fn refuse(self, status: u16, code: &str) {
-        self.refuse_saying(status, code, "injected by the test");
+        self.refuse_with(status, code, &[]);
     }
 
     /// The same with AWS's own words, where tfw reads them.
@@ -77,12 +79,36 @@ impl When<'_> {
             status,
             code: code.to_owned(),
             message: message.to_owned(),
+            headers: Vec::new(),
         });
     }
 
     /// Answers with status 200 and this JSON: for what the server does not have.
     pub(crate) fn answer(self, compose: impl Fn(&Request) -> String + Send + Sync + 'static) {
         self.then(Action::Answer(Arc::new(compose)));
+    }
+
+    /// As [`When::refuse`], with these further headers.
+    pub(crate) fn refuse_with(self, status: u16, code: &str, headers: &[(&str, &str)]) {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        self.then(Action::Refuse {
+            status,
+            code: code.to_owned(),
+            message: "injected by the test".to_owned(),
+            headers: headers.iter().map(owned).collect(),
+        });
+    }
+
+    /// Only those after the first `count` of them.
+    pub(crate) fn after(self, count: usize) -> Self {
+        let seen = AtomicUsize::new(0);
+        let meets = self.meets;
+        Self {
+            meets: Box::new(move |request| {
+                meets(request) && seen.fetch_add(1, Ordering::Relaxed) >= count
+            }),
+            ..self
+        }
     }
 
     /// Breaks the connection without an answer.

@@ -214,6 +214,7 @@ async fn answer(
             status,
             code,
             message,
+            headers,
         }) => {
             let body = if s3 {
                 s3_error_body(&code, &message)
@@ -222,10 +223,13 @@ async fn answer(
             } else {
                 error_body(&code, &message)
             };
-            let answer = hyper::Response::builder()
+            let mut answer = hyper::Response::builder()
                 .status(status)
-                .header("content-type", "application/xml")
-                .body(whole(Bytes::from(body)));
+                .header("content-type", "application/xml");
+            for (name, value) in headers {
+                answer = answer.header(name, value);
+            }
+            let answer = answer.body(whole(Bytes::from(body)));
             return answer.map_err(|_| Broken);
         }
         Some(Action::Answer(compose)) => {

@@ -126,6 +126,10 @@ fn a_broken_rule_of_one_environment_is_one_problem() {
             "`bucket` cannot stand in `backend.options`",
         ),
         (
+            "backend.options.acl = 'private'",
+            "S3 refuses states with `acl = \"private\"`: the bucket's ACLs are off",
+        ),
+        (
             "backend = { type = 'local', key = 'x' }",
             "`key` is a key of the `s3` backend",
         ),
