@@ -2,7 +2,7 @@
 //! nothing lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::support::{Client, TestEnvironment, fixtures, the_unit};
 
@@ -252,11 +252,13 @@ fn broken_off_at_every_request(test: &TestEnvironment) {
         for index in 0.. {
             let (version, before) = (other(test), versions(test));
             let count = Arc::new(AtomicUsize::new(0));
-            let counted = count.clone();
+            let (counted, armed) = (count.clone(), Arc::new(AtomicBool::new(true)));
+            let is_armed = armed.clone();
             let when = test
                 .proxy()
                 .when(move |r| {
-                    r.client() == Client::Tfw
+                    is_armed.load(Ordering::Relaxed)
+                        && r.client() == Client::Tfw
                         && r.service() == Some("s3")
                         && counted.fetch_add(1, Ordering::Relaxed) == index
                 })
@@ -269,6 +271,7 @@ fn broken_off_at_every_request(test: &TestEnvironment) {
             let run = test
                 .tfw(["state", "rollback", "dev", "--to", &version, "--yes"])
                 .run();
+            armed.store(false, Ordering::Relaxed);
             let said = format!("{}{}", run.stdout, run.stderr);
             let story = format!("request {index} {fault}: {said}");
             assert!(
