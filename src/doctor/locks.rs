@@ -8,6 +8,7 @@ use crate::stage::SafeBackend;
 use crate::stage::context::at_once;
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
+use crate::stage::state_lock::WayOut;
 use crate::stage::states;
 
 /// No plan or apply should take longer than this.
@@ -28,7 +29,9 @@ pub(super) async fn look(
         }
         Some(
             match states::lock_holder(unit, safe.state_account()).await {
-                Ok(lock) => of_lock(&unit.id, lock.as_ref(), Timestamp::now()),
+                Ok(lock) => of_lock(&unit.id, lock.as_ref(), Timestamp::now(), |id| {
+                    WayOut::of(unit).release(id)
+                }),
                 Err(failure) => Check::unknown(Area::Lock, failure.reason).of([&unit.id]),
             },
         )
@@ -47,7 +50,13 @@ fn can_tell(unit: &Unit, there: bool) -> bool {
     }
 }
 
-fn of_lock(unit: &UnitId, lock: Option<&Lock>, now: Timestamp) -> Check {
+/// `release`: the command that releases the lock of an id, in backticks.
+fn of_lock(
+    unit: &UnitId,
+    lock: Option<&Lock>,
+    now: Timestamp,
+    release: impl FnOnce(&str) -> String,
+) -> Check {
     let Some(lock) = lock else {
         return Check::ok(Area::Lock, "not locked").of([unit]);
     };
@@ -64,8 +73,8 @@ fn of_lock(unit: &UnitId, lock: Option<&Lock>, now: Timestamp) -> Check {
         Check::ok(Area::Lock, held)
     } else {
         Check::warning(Area::Lock, held).with_hint(format!(
-            "where nobody works any more, `tfw exec {unit} -- force-unlock {}` releases it",
-            lock.id
+            "where nobody works any more, {} releases it",
+            release(&lock.id)
         ))
     };
     check.of([unit])
@@ -86,7 +95,9 @@ mod tests {
                 created: created.to_owned(),
             };
             let now = "2026-01-02T12:00:00Z".parse().expect("a time");
-            of_lock(&"dev".parse().expect("a unit"), Some(&lock), now)
+            of_lock(&"dev".parse().expect("a unit"), Some(&lock), now, |id| {
+                format!("`release {id}`")
+            })
         };
         let new = check("2026-01-02T11:00:01Z");
         assert_eq!((new.status, &new.hint), (CheckStatus::Ok, &None));
@@ -98,7 +109,7 @@ mod tests {
         );
         assert_eq!(
             old.hint.as_deref(),
-            Some("where nobody works any more, `tfw exec dev -- force-unlock 4bb6` releases it")
+            Some("where nobody works any more, `release 4bb6` releases it")
         );
         assert_eq!(check("some day").status, CheckStatus::Warning);
     }

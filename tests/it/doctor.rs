@@ -238,7 +238,7 @@ fn a_lock_that_is_held_for_long_is_told_with_how_to_release_it() {
         &[
             "ok       lock: prod: locked by alice@elsewhere since ",
             "warning  lock: dev: locked by alice@elsewhere since 2026-01-02 03:04:05 UTC, for `apply`\n",
-            "         hint: where nobody works any more, `tfw exec dev -- force-unlock 4bb62615` releases it\n",
+            "         hint: where nobody works any more, `tfw lock release dev --id 4bb62615` releases it\n",
             "\n1 warning\n",
         ],
     );
