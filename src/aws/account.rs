@@ -122,11 +122,14 @@ impl VerifiedAccount {
         }
     }
 
-    /// The way to AWS with these credentials; `None`: no credentials.
-    pub(super) fn access(&self) -> Option<(&Aws, VerifiedCredentials)> {
-        self.0
-            .as_ref()
-            .map(|proven| (&proven.aws, VerifiedCredentials(proven.clone())))
+    /// The way to AWS with these credentials; `what` needs them.
+    pub(super) fn access_to(&self, what: &str) -> Result<(&Aws, VerifiedCredentials), AwsError> {
+        match &self.0 {
+            Some(proven) => Ok((&proven.aws, VerifiedCredentials(proven.clone()))),
+            None => Err(AwsError::NoCredentials {
+                detail: format!("{what} needs some"),
+            }),
+        }
     }
 }
 

@@ -126,12 +126,7 @@ impl Base {
         }
         // A profile that assumes a role by itself fails as STS fails.
         if let Some(answer) = find::<SdkError<AssumeRoleError, HttpResponse>>(error) {
-            let asked = Asked {
-                action: "sts:AssumeRole",
-                endpoint: &self.endpoint,
-                what: "the role",
-                by_head: false,
-            };
+            let asked = Asked::of("sts:AssumeRole", &self.endpoint, "the role");
             let cause = fact(answer, asked);
             if matches!(cause, AwsError::Unreachable { .. }) {
                 return cause;

@@ -41,11 +41,7 @@ impl VerifiedAccount {
     /// # Errors
     /// There are no credentials.
     pub async fn bucket(&self, backend: &S3Backend) -> Result<Bucket, AwsError> {
-        let Some((aws, credentials)) = self.access() else {
-            return Err(AwsError::NoCredentials {
-                detail: format!("the bucket `{}` needs some", backend.bucket),
-            });
-        };
+        let (aws, credentials) = self.access_to(&format!("the bucket `{}`", backend.bucket))?;
         let settings = aws.settings(&backend.region, None).await;
         let mut config = aws_sdk_s3::config::Builder::from(&settings)
             .credentials_provider(credentials)

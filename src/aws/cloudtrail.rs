@@ -5,17 +5,14 @@ use std::time::Duration;
 use aws_sdk_cloudtrail::Client;
 use aws_sdk_cloudtrail::config::IdentityCache;
 use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::DateTime;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use backon::{ExponentialBuilder, Retryable};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::client::{OneConnectTimeout, Service};
-use super::failure::{self, Asked};
+use super::failure::Endpoint;
 use super::{AwsError, VerifiedAccount};
 use crate::model::Region;
 
@@ -29,7 +26,7 @@ const RETRIES: usize = 6;
 #[derive(Debug)]
 pub struct CloudTrail {
     pub(super) client: Client,
-    endpoint: String,
+    pub(super) endpoint: Endpoint,
     pace: Pace,
 }
 
@@ -56,11 +53,7 @@ impl VerifiedAccount {
     /// # Errors
     /// There are no credentials.
     pub async fn cloudtrail(&self, region: &Region) -> Result<CloudTrail, AwsError> {
-        let Some((aws, credentials)) = self.access() else {
-            return Err(AwsError::NoCredentials {
-                detail: "CloudTrail needs some".to_owned(),
-            });
-        };
+        let (aws, credentials) = self.access_to("CloudTrail")?;
         let settings = aws.settings(region, None).await;
         let config = aws_sdk_cloudtrail::config::Builder::from(&settings)
             .credentials_provider(credentials)
@@ -69,7 +62,7 @@ impl VerifiedAccount {
             .retry_classifier(OneConnectTimeout);
         Ok(CloudTrail {
             client: Client::from_conf(config.build()),
-            endpoint: aws.endpoint(Service::CloudTrail, region),
+            endpoint: Endpoint(aws.endpoint(Service::CloudTrail, region)),
             pace: Pace::default(),
         })
     }
@@ -111,7 +104,10 @@ impl CloudTrail {
                     .set_next_token(token.clone())
                     .send()
                     .await
-                    .map_err(|error| self.failure("cloudtrail:LookupEvents", resource, &error))
+                    .map_err(|error| {
+                        self.endpoint
+                            .failure("cloudtrail:LookupEvents", resource, &error)
+                    })
             };
             let answer = page
                 .retry(patience())
@@ -131,26 +127,6 @@ impl CloudTrail {
             }
             token = next;
         }
-    }
-
-    pub(super) fn failure<E>(
-        &self,
-        action: &'static str,
-        what: &str,
-        error: &SdkError<E, HttpResponse>,
-    ) -> AwsError
-    where
-        E: std::error::Error + ProvideErrorMetadata + 'static,
-    {
-        failure::fact(
-            error,
-            Asked {
-                action,
-                endpoint: &self.endpoint,
-                what,
-                by_head: false,
-            },
-        )
     }
 }
 

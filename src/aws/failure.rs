@@ -27,6 +27,37 @@ pub(super) struct Asked<'a> {
     pub(super) by_head: bool,
 }
 
+impl<'a> Asked<'a> {
+    /// Asked otherwise than by HEAD.
+    pub(super) fn of(action: &'static str, endpoint: &'a str, what: &'a str) -> Self {
+        Self {
+            action,
+            endpoint,
+            what,
+            by_head: false,
+        }
+    }
+}
+
+/// The URL at which a service is asked.
+#[derive(Debug, Clone)]
+pub(super) struct Endpoint(pub(super) String);
+
+impl Endpoint {
+    /// Why a request failed, by code and status alone.
+    pub(super) fn failure<E>(
+        &self,
+        action: &'static str,
+        what: &str,
+        error: &SdkError<E, HttpResponse>,
+    ) -> AwsError
+    where
+        E: Error + ProvideErrorMetadata + 'static,
+    {
+        fact(error, Asked::of(action, &self.0, what))
+    }
+}
+
 /// An answer of AWS that says no, reduced to what decides.
 #[derive(Debug, Default)]
 pub(super) struct Refusal {

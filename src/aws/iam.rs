@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::client::{OneConnectTimeout, Service};
-use super::failure::{self, Asked};
+use super::failure::Endpoint;
 use super::{Aws, AwsError, Session};
 use crate::model::Region;
 
@@ -96,7 +96,7 @@ impl IamIdentity {
 #[derive(Debug, Clone)]
 pub struct Iam {
     client: Client,
-    endpoint: String,
+    endpoint: Endpoint,
 }
 
 impl Aws {
@@ -108,7 +108,7 @@ impl Aws {
             aws_sdk_iam::config::Builder::from(&settings).retry_classifier(OneConnectTimeout);
         Iam {
             client: Client::from_conf(config.build()),
-            endpoint: self.endpoint(Service::Iam, region),
+            endpoint: Endpoint(self.endpoint(Service::Iam, region)),
         }
     }
 }
@@ -134,7 +134,7 @@ impl Iam {
                 .send()
                 .await
                 .map(drop)
-                .map_err(|error| self.failure("iam:PutUserPolicy", user, &error)),
+                .map_err(|error| self.endpoint.failure("iam:PutUserPolicy", user, &error)),
             IamIdentity::Role(role) => self
                 .client
                 .put_role_policy()
@@ -144,7 +144,7 @@ impl Iam {
                 .send()
                 .await
                 .map(drop)
-                .map_err(|error| self.failure("iam:PutRolePolicy", role, &error)),
+                .map_err(|error| self.endpoint.failure("iam:PutRolePolicy", role, &error)),
         }
     }
 
@@ -187,26 +187,8 @@ impl Iam {
         match answer {
             Ok(_) => Ok(true),
             Err(error) if error.code() == Some("NoSuchEntity") => Ok(false),
-            Err(error) => Err(self.failure(action, what, &error)),
+            Err(error) => Err(self.endpoint.failure(action, what, &error)),
         }
-    }
-
-    fn failure<E>(
-        &self,
-        action: &'static str,
-        what: &str,
-        error: &SdkError<E, HttpResponse>,
-    ) -> AwsError
-    where
-        E: std::error::Error + ProvideErrorMetadata + 'static,
-    {
-        let asked = Asked {
-            action,
-            endpoint: &self.endpoint,
-            what,
-            by_head: false,
-        };
-        failure::fact(error, asked)
     }
 }
 

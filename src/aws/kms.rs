@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::config::IdentityCache;
 use aws_sdk_kms::types::{KeyState, MultiRegionConfiguration, MultiRegionKeyType, OriginType, Tag};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::client::{OneConnectTimeout, Service};
-use super::failure::{self, Asked};
+use super::failure::Endpoint;
 use super::{AwsError, VerifiedAccount};
 use crate::model::Region;
 
@@ -18,7 +16,7 @@ use crate::model::Region;
 #[derive(Debug, Clone)]
 pub struct Kms {
     client: Client,
-    endpoint: String,
+    endpoint: Endpoint,
 }
 
 /// A key as KMS tells it.
@@ -40,11 +38,7 @@ impl VerifiedAccount {
     /// # Errors
     /// There are no credentials.
     pub async fn kms(&self, region: &Region) -> Result<Kms, AwsError> {
-        let Some((aws, credentials)) = self.access() else {
-            return Err(AwsError::NoCredentials {
-                detail: "KMS needs some".to_owned(),
-            });
-        };
+        let (aws, credentials) = self.access_to("KMS")?;
         let settings = aws.settings(region, None).await;
         let config = aws_sdk_kms::config::Builder::from(&settings)
             .credentials_provider(credentials)
@@ -53,7 +47,7 @@ impl VerifiedAccount {
             .retry_classifier(OneConnectTimeout);
         Ok(Kms {
             client: Client::from_conf(config.build()),
-            endpoint: aws.endpoint(Service::Kms, region),
+            endpoint: Endpoint(aws.endpoint(Service::Kms, region)),
         })
     }
 }
@@ -67,7 +61,7 @@ impl Kms {
         let answer = match self.client.describe_key().key_id(arn).send().await {
             Ok(answer) => answer,
             Err(error) if error.code() == Some("NotFoundException") => return Ok(None),
-            Err(error) => return Err(self.failure("kms:DescribeKey", arn, &error)),
+            Err(error) => return Err(self.endpoint.failure("kms:DescribeKey", arn, &error)),
         };
         Ok(answer.key_metadata.map(|key| KmsKey {
             state: match key.key_state() {
@@ -112,7 +106,7 @@ impl Kms {
             .set_tags((!tags.is_empty()).then_some(tags))
             .send()
             .await
-            .map_err(|error| self.failure(action, "the new key", &error))?;
+            .map_err(|error| self.endpoint.failure(action, "the new key", &error))?;
         answer
             .key_metadata
             .map(|key| key.arn.unwrap_or(key.key_id))
@@ -139,7 +133,7 @@ impl Kms {
         match answer {
             Ok(_) => Ok(true),
             Err(error) if error.code() == Some("AlreadyExistsException") => Ok(false),
-            Err(error) => Err(self.failure("kms:CreateAlias", alias, &error)),
+            Err(error) => Err(self.endpoint.failure("kms:CreateAlias", alias, &error)),
         }
     }
 
@@ -149,9 +143,10 @@ impl Kms {
     /// KMS could not or would not say.
     pub async fn rotates(&self, key: &str) -> Result<bool, AwsError> {
         let answer = self.client.get_key_rotation_status().key_id(key).send();
-        let answer = answer
-            .await
-            .map_err(|error| self.failure("kms:GetKeyRotationStatus", key, &error))?;
+        let answer = answer.await.map_err(|error| {
+            self.endpoint
+                .failure("kms:GetKeyRotationStatus", key, &error)
+        })?;
         Ok(answer.key_rotation_enabled)
     }
 
@@ -163,7 +158,7 @@ impl Kms {
         let answer = self.client.enable_key_rotation().key_id(key).send().await;
         answer
             .map(drop)
-            .map_err(|error| self.failure("kms:EnableKeyRotation", key, &error))
+            .map_err(|error| self.endpoint.failure("kms:EnableKeyRotation", key, &error))
     }
 
     /// The policy of a key, as it was written.
@@ -178,7 +173,7 @@ impl Kms {
             .policy_name("default")
             .send()
             .await
-            .map_err(|error| self.failure("kms:GetKeyPolicy", key, &error))?;
+            .map_err(|error| self.endpoint.failure("kms:GetKeyPolicy", key, &error))?;
         Ok(answer.policy)
     }
 
@@ -197,7 +192,7 @@ impl Kms {
             .await;
         answer
             .map(drop)
-            .map_err(|error| self.failure("kms:PutKeyPolicy", key, &error))
+            .map_err(|error| self.endpoint.failure("kms:PutKeyPolicy", key, &error))
     }
 
     /// Has KMS delete a key that nothing was encrypted with, after the shortest wait that it allows.
@@ -213,29 +208,10 @@ impl Kms {
             .pending_window_in_days(SHORTEST_WAIT_DAYS)
             .send()
             .await;
-        answer
-            .map(drop)
-            .map_err(|error| self.failure("kms:ScheduleKeyDeletion", key, &error))
-    }
-
-    fn failure<E>(
-        &self,
-        action: &'static str,
-        what: &str,
-        error: &SdkError<E, HttpResponse>,
-    ) -> AwsError
-    where
-        E: std::error::Error + ProvideErrorMetadata + 'static,
-    {
-        failure::fact(
-            error,
-            Asked {
-                action,
-                endpoint: &self.endpoint,
-                what,
-                by_head: false,
-            },
-        )
+        answer.map(drop).map_err(|error| {
+            self.endpoint
+                .failure("kms:ScheduleKeyDeletion", key, &error)
+        })
     }
 }
 

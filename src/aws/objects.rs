@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{ObjectVersion as SdkVersion, ServerSideEncryption};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -182,20 +183,23 @@ impl Bucket {
         }
     }
 
-    /// What stands on an object beside its content.
-    ///
-    /// # Errors
-    /// [`AwsError::NotFound`], or S3 could not or would not.
-    pub async fn object_notes(&self, key: &str) -> Result<ObjectNotes, AwsError> {
-        let head = self
-            .client
+    async fn head_object(&self, key: &str) -> Result<HeadObjectOutput, AwsError> {
+        self.client
             .head_object()
             .bucket(self.name().as_str())
             .key(key)
             .expected_bucket_owner(self.owner().as_str())
             .send()
             .await
-            .map_err(|error| self.failure_by("s3:GetObject", key, true, &error))?;
+            .map_err(|error| self.failure_by("s3:GetObject", key, true, &error))
+    }
+
+    /// What stands on an object beside its content.
+    ///
+    /// # Errors
+    /// [`AwsError::NotFound`], or S3 could not or would not.
+    pub async fn object_notes(&self, key: &str) -> Result<ObjectNotes, AwsError> {
+        let head = self.head_object(key).await?;
         let tags = self
             .client
             .get_object_tagging()
@@ -257,15 +261,7 @@ impl Bucket {
     /// # Errors
     /// [`AwsError::NotFound`], or S3 could not or would not.
     pub async fn object_encryption(&self, key: &str) -> Result<Option<ObjectEncryption>, AwsError> {
-        let answer = self
-            .client
-            .head_object()
-            .bucket(self.name().as_str())
-            .key(key)
-            .expected_bucket_owner(self.owner().as_str())
-            .send()
-            .await
-            .map_err(|error| self.failure_by("s3:GetObject", key, true, &error))?;
+        let answer = self.head_object(key).await?;
         Ok(answer
             .server_side_encryption()
             .map(|algorithm| ObjectEncryption {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::client::{OneConnectTimeout, Service};
-use super::failure::{Asked, Failure};
+use super::failure::{Asked, fact};
 use super::{Aws, AwsError, Keys, Session};
 use crate::model::{AccountId, AssumeRole, MfaSpec, Region, RoleArn};
 
@@ -16,19 +16,14 @@ impl Aws {
     /// The keys are not valid (any more), or STS cannot be reached.
     pub async fn identify(&self, keys: Keys, region: &Region) -> Result<Session, AwsError> {
         let endpoint = self.endpoint(Service::Sts, region);
-        let asked = Asked {
-            action: "sts:GetCallerIdentity",
-            endpoint: &endpoint,
-            what: "the caller",
-            by_head: false,
-        };
+        let asked = Asked::of("sts:GetCallerIdentity", &endpoint, "the caller");
         let answer = self
             .sts(Some(&keys), region)
             .await
             .get_caller_identity()
             .send()
             .await
-            .map_err(|error| Failure::of(&error, asked).into_fact(asked))?;
+            .map_err(|error| fact(&error, asked))?;
         let arn = answer.arn().unwrap_or_default().to_owned();
         let account_id = answer
             .account()
@@ -52,12 +47,7 @@ impl Aws {
         region: &Region,
     ) -> Result<Session, AwsError> {
         let endpoint = self.endpoint(Service::Sts, region);
-        let asked = Asked {
-            action: "sts:AssumeRole",
-            endpoint: &endpoint,
-            what: role.role_arn.as_str(),
-            by_head: false,
-        };
+        let asked = Asked::of("sts:AssumeRole", &endpoint, role.role_arn.as_str());
         let failed = |cause: AwsError| role_failed(&role.role_arn, cause);
         let answer = self
             .sts(Some(keys), region)
@@ -74,7 +64,7 @@ impl Aws {
             .set_policy_arns(policy_arns(role))
             .send()
             .await
-            .map_err(|error| failed(Failure::of(&error, asked).into_fact(asked)))?;
+            .map_err(|error| failed(fact(&error, asked)))?;
         let user = answer.assumed_role_user();
         assumed(asked, answer.credentials(), user).map_err(failed)
     }
@@ -91,12 +81,7 @@ impl Aws {
         region: &Region,
     ) -> Result<Keys, AwsError> {
         let endpoint = self.endpoint(Service::Sts, region);
-        let asked = Asked {
-            action: "sts:GetSessionToken",
-            endpoint: &endpoint,
-            what: mfa.serial.as_str(),
-            by_head: false,
-        };
+        let asked = Asked::of("sts:GetSessionToken", &endpoint, mfa.serial.as_str());
         let seconds = mfa.session_duration.as_secs();
         let answer = self
             .sts(Some(keys), region)
@@ -107,7 +92,7 @@ impl Aws {
             .duration_seconds(i32::try_from(seconds).unwrap_or(i32::MAX))
             .send()
             .await
-            .map_err(|error| match Failure::of(&error, asked).into_fact(asked) {
+            .map_err(|error| match fact(&error, asked) {
                 // "MultiFactorAuthentication failed with invalid MFA one time pass code."
                 AwsError::AccessDenied { message, .. }
                     if message.contains("MultiFactorAuthentication") =>
@@ -137,12 +122,11 @@ impl Aws {
         region: &Region,
     ) -> Result<Session, AwsError> {
         let endpoint = self.endpoint(Service::Sts, region);
-        let asked = Asked {
-            action: "sts:AssumeRoleWithWebIdentity",
-            endpoint: &endpoint,
-            what: role.role_arn.as_str(),
-            by_head: false,
-        };
+        let asked = Asked::of(
+            "sts:AssumeRoleWithWebIdentity",
+            &endpoint,
+            role.role_arn.as_str(),
+        );
         let failed = |cause: AwsError| role_failed(&role.role_arn, cause);
         let answer = self
             .sts(None, region)
@@ -156,7 +140,7 @@ impl Aws {
             .set_duration_seconds(seconds(role))
             .send()
             .await
-            .map_err(|error| failed(Failure::of(&error, asked).into_fact(asked)))?;
+            .map_err(|error| failed(fact(&error, asked)))?;
         let user = answer.assumed_role_user();
         assumed(asked, answer.credentials(), user).map_err(failed)
     }

@@ -35,7 +35,10 @@ impl CloudTrail {
             .describe_trails()
             .send()
             .await
-            .map_err(|error| self.failure("cloudtrail:DescribeTrails", "trails", &error))?;
+            .map_err(|error| {
+                self.endpoint
+                    .failure("cloudtrail:DescribeTrails", "trails", &error)
+            })?;
         let mut trails = Vec::new();
         for trail in answer.trail_list.unwrap_or_default() {
             // By its ARN: of another region or account it is known by nothing else.
@@ -46,10 +49,14 @@ impl CloudTrail {
                 self.client.get_event_selectors().trail_name(&arn).send(),
                 self.client.get_trail_status().name(&arn).send(),
             );
-            let selectors = selectors
-                .map_err(|error| self.failure("cloudtrail:GetEventSelectors", &arn, &error));
-            let status =
-                status.map_err(|error| self.failure("cloudtrail:GetTrailStatus", &arn, &error));
+            let selectors = selectors.map_err(|error| {
+                self.endpoint
+                    .failure("cloudtrail:GetEventSelectors", &arn, &error)
+            });
+            let status = status.map_err(|error| {
+                self.endpoint
+                    .failure("cloudtrail:GetTrailStatus", &arn, &error)
+            });
             let mut found = Trail {
                 name: trail.name.unwrap_or(arn),
                 home_region: trail.home_region,

@@ -8,6 +8,7 @@ use super::args::{ConsentArgs, GlobalArgs, RunArgs, SelectionArgs};
 use super::error::Error;
 use super::frame::{Done, Frame};
 use crate::env_vars::EnvSnapshot;
+use crate::model::Delivery;
 use crate::pipeline::{self, Bundle};
 use crate::report::ExitCode;
 
@@ -67,6 +68,7 @@ pub(super) fn run(
         new_state: args.new_state,
         fail_fast: args.run.fail_fast,
         detailed_exit_code: args.detailed_exitcode,
+        delivery: Delivery::Server,
         ..Frame::new("apply", global, environment, args.selection)
     }
     .run(async |ctx| {

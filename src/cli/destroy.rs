@@ -6,6 +6,7 @@ use super::args::{ConsentArgs, GlobalArgs, RunArgs, SelectionArgs};
 use super::error::Error;
 use super::frame::{Done, Frame};
 use crate::env_vars::EnvSnapshot;
+use crate::model::Delivery;
 use crate::pipeline;
 use crate::report::ExitCode;
 
@@ -41,6 +42,7 @@ pub(super) fn run(
         auto_approve: args.auto_approve,
         fail_fast: args.run.fail_fast,
         spares_protected: true,
+        delivery: Delivery::Server,
         ..Frame::new("destroy", global, environment, args.selection)
     }
     .run(async |ctx| {

@@ -1,19 +1,16 @@
 //! What every command over units has in common: settings, a run, its events, its report.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, VecDeque};
-use std::io;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
-use std::thread::{self, JoinHandle};
 
 use tokio::runtime;
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, MissedTickBehavior};
 
 use super::args::{ConsentArgs, GlobalArgs, SelectionArgs};
-use super::bundle;
 use super::error::Error;
+use super::{bundle, consumers};
 use crate::aws::Aws;
 use crate::credentials::{Login, SessionCache, Sessions};
 use crate::env_vars::{EnvSnapshot, TFW_UNIT};
@@ -59,6 +56,9 @@ pub(super) struct Frame<'a> {
     pub(super) purpose: Purpose,
     /// The command starts no Terraform, and works where none is installed.
     pub(super) without_terraform: bool,
+    /// How Terraform gets its credentials where the manifest does not say. A plan is over before its
+    /// session is; an apply need not be.
+    pub(super) delivery: Delivery,
     /// Flags that a second try needs too.
     pub(super) flags: Vec<String>,
     /// The folder that a bundle is written into.
@@ -121,6 +121,7 @@ impl<'a> Frame<'a> {
             unless: None,
             purpose: Purpose::Work,
             without_terraform: false,
+            delivery: Delivery::Env,
             flags: Vec::new(),
             out: None,
             bundle: None,
@@ -221,11 +222,7 @@ impl<'a> Frame<'a> {
                 terraform,
                 events: emitter,
                 signals,
-                // A plan is over before its session is; an apply need not be.
-                delivery: match self.command {
-                    "apply" | "destroy" => Delivery::Server,
-                    _ => Delivery::Env,
-                },
+                delivery: self.delivery,
                 endpoint: OnceCell::new(),
                 consent,
                 fail_fast: self.fail_fast,
@@ -281,7 +278,7 @@ impl<'a> Frame<'a> {
             ctx.events.emit(Event::RunEnded);
             done
         };
-        let consumers = start_consumers(events, console, builder)?;
+        let consumers = consumers::start(events, console, builder)?;
         let done = begin_to_end.await;
         let (mut console, builder) = consumers
             .join()
@@ -448,56 +445,4 @@ fn pending(project: &Project, selected: &[usize]) -> Vec<(UnitId, Outcome)> {
     units
         .map(|unit| (unit.id.clone(), Outcome::pending(unit)))
         .collect()
-}
-
-/// The consumers of a run's events, on a thread of their own: a terminal or a pipe that takes no
-/// more text must hold up neither the run nor its signals.
-fn start_consumers(
-    events: Events,
-    console: Console,
-    builder: Builder,
-) -> Result<JoinHandle<(Console, Builder)>, Error> {
-    let cannot = |error: io::Error| Error::failed(format!("cannot start: {}", describe_io(&error)));
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .map_err(cannot)?;
-    thread::Builder::new()
-        .name("consumers".to_owned())
-        .spawn(move || runtime.block_on(consume(events, console, builder)))
-        .map_err(cannot)
-}
-
-/// Feeds the consumers until the run has ended.
-async fn consume(
-    mut events: Events,
-    mut console: Console,
-    mut builder: Builder,
-) -> (Console, Builder) {
-    let mut held = VecDeque::new();
-    let every = console.interval();
-    let mut clock = tokio::time::interval_at(Instant::now() + every, every);
-    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let event = if let Some(event) = held.pop_front() {
-            event
-        } else {
-            tokio::select! {
-                event = events.recv() => match event {
-                    Some(event) => event,
-                    None => break,
-                },
-                _ = clock.tick() => {
-                    console.tick();
-                    continue;
-                }
-            }
-        };
-        if matches!(event, Event::RunEnded) {
-            break;
-        }
-        builder.observe(&event);
-        console.show(event, &mut events, &mut held).await;
-    }
-    (console, builder)
 }

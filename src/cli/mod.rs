@@ -6,6 +6,7 @@ mod audit;
 mod backend;
 mod bundle;
 mod completions;
+mod consumers;
 mod destroy;
 mod doctor;
 mod drift;

@@ -1,6 +1,6 @@
-//! `tfw state history`, `show`, `diff` and `pull`.
+//! `tfw state`: `history`, `show` and `diff`, `pull`, `rollback` and `push`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -12,20 +12,22 @@ use super::error::Error;
 use super::frame::{Done, Frame};
 use crate::env_vars::EnvSnapshot;
 use crate::events::Event;
+use crate::journal::{FreshFolder, FreshFolderError};
 use crate::model::Diagnostic;
-use crate::pipeline::{self, Backup, BackupError, DiffOptions, History, Replacement, ShowOptions};
+use crate::pipeline::{self, DiffOptions, History, Replacement, ShowOptions};
 use crate::report::{ExitCode, to_document};
 use crate::stage::Context;
 use crate::ui;
 
-/// Show the versions of a state, what they say, and how they differ; copy states
+/// Show the versions of a state and how they differ; copy states, and bring them back
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
   tfw state history prod             what changed when
   tfw state show prod aws_vpc.this   one resource, secrets masked
   tfw state diff prod ~1 latest      what the last change did to it
-  tfw state pull --all --out backup  a copy of every state")]
+  tfw state pull --all --out backup  a copy of every state
+  tfw state rollback prod --to ~1    the one before, once it is agreed to")]
 pub(super) enum StateCommand {
     History(HistoryArgs),
     Show(ShowArgs),
@@ -177,11 +179,14 @@ pub(super) fn run(
     environment: &EnvSnapshot,
 ) -> Result<ExitCode, Error> {
     let name = command.name();
+    let on_one = |selection| Frame {
+        single_unit: true,
+        ..Frame::new(name, global, environment, selection)
+    };
     let frame = |selection| Frame {
         without_terraform: true,
         yields_stdout: true,
-        single_unit: true,
-        ..Frame::new(name, global, environment, selection)
+        ..on_one(selection)
     };
     let output = global.output(environment);
     match command {
@@ -239,33 +244,27 @@ pub(super) fn run(
         StateCommand::Rollback(args) => {
             let replacement = Replacement::Version(args.to);
             rewrite(
-                name,
-                args.unit,
+                on_one(SelectionArgs::of(args.unit)),
                 args.consent,
-                global,
-                environment,
                 &replacement,
             )
         }
         StateCommand::Push(args) => {
             let replacement = Replacement::File(args.file);
             rewrite(
-                name,
-                args.unit,
+                on_one(SelectionArgs::of(args.unit)),
                 args.consent,
-                global,
-                environment,
                 &replacement,
             )
         }
         StateCommand::Pull(args) => match args.out {
             Some(folder) => {
-                let backup = Backup::prepare(&folder)?;
+                let folder = FreshFolder::prepare(&folder).map_err(|error| cannot_take(&error))?;
                 Frame {
                     single_unit: false,
                     ..frame(args.selection)
                 }
-                .run(async |ctx| pull(ctx, &backup, &folder).await)
+                .run(async |ctx| pull(ctx, &folder).await)
             }
             None => Frame {
                 unless: Some("`--out DIR` takes several"),
@@ -283,20 +282,13 @@ pub(super) fn run(
     }
 }
 
+/// Replaces a state, and then plans.
 fn rewrite(
-    name: &'static str,
-    unit: String,
+    frame: Frame<'_>,
     consent: ConsentArgs,
-    global: &GlobalArgs,
-    environment: &EnvSnapshot,
     replacement: &Replacement,
 ) -> Result<ExitCode, Error> {
-    Frame {
-        consent,
-        single_unit: true,
-        ..Frame::new(name, global, environment, SelectionArgs::of(unit))
-    }
-    .run(async |ctx| {
+    Frame { consent, ..frame }.run(async |ctx| {
         // What Terraform would now do is worth knowing once it is done.
         if pipeline::replace_state(ctx, replacement).await {
             pipeline::plan(ctx).await;
@@ -305,19 +297,20 @@ fn rewrite(
     })
 }
 
-async fn pull(ctx: &Context, backup: &Backup, folder: &Path) -> Done {
-    match pipeline::pull_states(ctx, backup).await {
+async fn pull(ctx: &Context, folder: &FreshFolder) -> Done {
+    match pipeline::pull_states(ctx, folder).await {
         Ok((states, diagnostics)) => {
             let s = if states.len() == 1 { "" } else { "s" };
             let text = format!(
                 "copied {} state{s} into `{}`\n",
                 states.len(),
-                folder.display()
+                folder.path().display()
             );
             done(Some(json!({ "states": states })), &diagnostics, text)
         }
         Err(error) => {
-            let diagnostic = Diagnostic::error(error.to_string());
+            let diagnostic = Diagnostic::error(error.to_string())
+                .with_hint("the copies are there; what says which is which is not: pull again");
             ctx.events.emit(Event::Diagnostic {
                 unit: None,
                 diagnostic: diagnostic.clone(),
@@ -330,10 +323,20 @@ async fn pull(ctx: &Context, backup: &Backup, folder: &Path) -> Done {
     }
 }
 
-impl From<BackupError> for Error {
-    fn from(error: BackupError) -> Self {
-        Self::Refused(error.to_diagnostic())
-    }
+/// Why a folder cannot take a backup.
+fn cannot_take(error: &FreshFolderError) -> Error {
+    let (summary, hint) = match error {
+        FreshFolderError::NotEmpty(_) => (
+            format!("{error}, and a backup overwrites nothing"),
+            "name another folder, or one that is not there yet",
+        ),
+        FreshFolderError::NotAFolder(_) => (error.to_string(), "name another folder"),
+        FreshFolderError::Failed(_) => (
+            error.to_string(),
+            "check the free space and the permissions of the folder above it",
+        ),
+    };
+    Error::Refused(Diagnostic::error(summary).with_hint(hint))
 }
 
 /// The document: what was found, between the version of its shape and what else there is to say.

@@ -1,7 +1,6 @@
 //! What git tracks, and should not: states, plans, and what Terraform and tfw keep for themselves.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use super::state_files::{is_saved_plan, is_state};
@@ -9,7 +8,7 @@ use crate::model::{Area, Check, UnitId};
 use crate::root_module::{normalize, relative};
 use crate::stage::Context;
 use crate::stage::failure::Failure;
-use crate::stage::git::{NO_REPOSITORY, git};
+use crate::stage::git::{NO_REPOSITORY, git, pathspecs};
 
 /// What is wrong about a tracked path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,16 +57,7 @@ async fn tracked(ctx: &Context) -> Result<Vec<Check>, Failure> {
             .push(&unit.id);
     }
     folders.insert(ctx.run.tfw().path().to_owned(), Vec::new());
-    let pathspecs: Vec<OsString> = folders
-        .keys()
-        .map(|folder| normalize(&prefix.join(relative(root, folder))))
-        .filter(|path| !path.starts_with(".."))
-        .map(|path| {
-            let mut pathspec = OsString::from(":(top,literal)");
-            pathspec.push(path);
-            pathspec
-        })
-        .collect();
+    let pathspecs = pathspecs(root, &prefix, folders.keys());
     let listed = git(ctx, ["ls-files", "-z", "--full-name", "--"], &pathspecs).await?;
     let listed = match listed {
         Ok(listed) => listed,

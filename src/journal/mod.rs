@@ -5,6 +5,7 @@
 //! one log a unit and the report; the journal is what a later command reads when tfw died.
 
 mod folder_lock;
+mod fresh_folder;
 pub mod migration;
 mod past;
 mod run;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::model::UnitId;
 
 pub use folder_lock::FolderLock;
+pub use fresh_folder::{FreshFolder, FreshFolderError};
 pub use migration::Migration;
 pub use past::PastRun;
 pub use run::{Run, Step, StepState, host};

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::apply::rescue_errored_state;
-use super::preflight::{self, Checked, Intent, Work};
+use super::preflight::{self, Intent, Work};
 use crate::journal::{Step as JournalStep, StepState};
 use crate::process::{Foreground, Forward, SpawnError};
 use crate::stage::Context;
@@ -148,15 +148,11 @@ pub async fn exec(ctx: &Context, command: Exec) -> Option<u8> {
         writes: !command.reads(),
         uses_providers: command.uses_providers(),
     };
-    let unit = preflight::run(ctx, intent).await.into_iter().next()?;
-    let Checked::Ready(work) = unit else {
-        return None;
-    };
     let Work {
         mut record,
         module,
         backend,
-    } = *work;
+    } = preflight::one(ctx, intent).await?;
     let ran = async {
         if !command.reads() {
             consent(ctx, &record, &backend, &command).await?;

@@ -102,6 +102,14 @@ pub(super) async fn run(ctx: &Context, intent: Intent) -> Vec<Checked<'_>> {
     run_after(ctx, intent, async || Vec::new()).await
 }
 
+/// The same of the one selected unit; `None`: it has ended already.
+pub(super) async fn one(ctx: &Context, intent: Intent) -> Option<Work<'_>> {
+    match run(ctx, intent).await.into_iter().next()? {
+        Checked::Ready(work) => Some(*work),
+        Checked::Ended(_) => None,
+    }
+}
+
 /// As [`run`], after a check of all units at once: its verdicts stand in their order.
 pub(super) async fn run_after(
     ctx: &Context,

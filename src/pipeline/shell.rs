@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::exec::conclude;
-use super::preflight::{self, Checked, Intent, Work};
+use super::preflight::{self, Intent, Work};
 use crate::env_vars::{
     AWS_CONTAINER_CREDENTIALS_FULL_URI, EnvSnapshot, SHELL, TFW_ACCOUNT_ID, TFW_ENVIRONMENT,
     TFW_EXPIRES, TFW_PROMPT, TFW_UNIT,
@@ -42,18 +42,11 @@ pub struct Shell {
 /// Opens a shell for the one selected unit; gives its exit code. What a person should see before
 /// goes to `tell`. `None`: it did not come to that, and the unit's outcome says why.
 pub async fn shell(ctx: &Context, shell: &Shell, tell: impl Fn(&str)) -> Option<u8> {
-    let unit = preflight::run(ctx, Intent::Shell)
-        .await
-        .into_iter()
-        .next()?;
-    let Checked::Ready(work) = unit else {
-        return None;
-    };
     let Work {
         mut record,
         module,
         backend,
-    } = *work;
+    } = preflight::one(ctx, Intent::Shell).await?;
     let ran = async {
         consent(ctx, &record, &backend, shell).await?;
         let site = initialise(&mut record, &module, backend).await?;

@@ -1,12 +1,13 @@
 //! Asks git about the manifest's repository.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::failure::Failure;
 use crate::env_vars::{EnvSnapshot, GIT_CONFIG, GIT_OPTIONAL_LOCKS};
 use crate::process::{self, Captured, Output, SpawnError, Spec, Variables};
+use crate::root_module::{normalize, relative};
 
 /// What git says where there is no repository. Another "not a git repository" is one that git
 /// cannot find its way in.
@@ -48,6 +49,25 @@ pub(crate) async fn git<const N: usize>(
         Err(SpawnError::Stopping { .. }) => Err(Failure::not_started()),
         Err(error) => Ok(Err(error.to_string())),
     }
+}
+
+/// Folders as git takes them: from the top of the repository, to the letter. `prefix` is where in it
+/// the manifest's folder `root` lies (`--show-prefix`). What lies outside is none of git's business.
+pub(crate) fn pathspecs<'a>(
+    root: &Path,
+    prefix: &Path,
+    folders: impl IntoIterator<Item = &'a PathBuf>,
+) -> Vec<OsString> {
+    folders
+        .into_iter()
+        .map(|folder| normalize(&prefix.join(relative(root, folder))))
+        .filter(|path| !path.starts_with(".."))
+        .map(|path| {
+            let mut pathspec = OsString::from(":(top,literal)");
+            pathspec.push(path);
+            pathspec
+        })
+        .collect()
 }
 
 /// What git needs to start, and what it is configured with. Not what leads it to another

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use crate::support::{Request, TestEnvironment, fixtures};
+use crate::support::{Request, Run, TestEnvironment, fixtures};
 
 /// What STS says of a wrong code.
 const WRONG: &str = "MultiFactorAuthentication failed with invalid MFA one time pass code. ";
@@ -37,6 +37,11 @@ fn one(more: &str) -> TestEnvironment {
 fn with(test: &TestEnvironment, tables: &str) {
     let manifest = test.read("environments/tfw.toml");
     test.write("environments/tfw.toml", &format!("{manifest}\n{tables}"));
+}
+
+/// `tfw status dev`, with this code.
+fn with_code(test: &TestEnvironment, code: &str) -> Run {
+    test.tfw(["status", "dev", "--mfa-code", code]).run()
 }
 
 fn logins(test: &TestEnvironment) -> Vec<Request> {
@@ -156,10 +161,7 @@ fn a_wrong_code_a_used_one_and_a_wrong_clock_are_told_apart_and_have_another_try
             .when(|r| r.is_tfw("GetSessionToken"))
             .times(1)
             .refuse_saying(403, code, message);
-        let failed = test
-            .tfw(["status", "dev", "--mfa-code", "111111"])
-            .run()
-            .exits(1);
+        let failed = with_code(&test, "111111").exits(1);
         failed.says(told);
         assert!(kept(&test).is_empty());
     }
@@ -279,9 +281,7 @@ fn temporary_base_credentials_are_not_asked_for_a_code() {
 #[test]
 fn a_session_that_aws_no_longer_takes_is_made_anew() {
     let test = one("");
-    test.tfw(["status", "dev", "--mfa-code", "111111"])
-        .run()
-        .succeeds();
+    with_code(&test, "111111").succeeds();
     for code in ["InvalidClientTokenId", "ExpiredToken"] {
         test.proxy().forget();
         test.proxy()
@@ -293,9 +293,7 @@ fn a_session_that_aws_no_longer_takes_is_made_anew() {
         } else {
             "222222"
         };
-        test.tfw(["status", "dev", "--mfa-code", another])
-            .run()
-            .succeeds();
+        with_code(&test, another).succeeds();
         assert_eq!(logins(&test).len(), 1, "{code}");
         assert_eq!(test.proxy().count_tfw("AssumeRole"), 2);
     }
@@ -308,18 +306,13 @@ fn a_session_that_aws_no_longer_takes_is_made_anew() {
 #[test]
 fn a_cache_that_cannot_be_used_costs_a_code_and_nothing_else() {
     let test = one("");
-    test.tfw(["status", "dev", "--mfa-code", "111111"])
-        .run()
-        .succeeds();
+    with_code(&test, "111111").succeeds();
     let file = kept(&test).remove(0);
     let whole = fs::read_to_string(&file).unwrap();
     let mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
 
     fs::write(&file, "{\"secret_access_key\": \"hunter2\"").unwrap();
-    let run = test
-        .tfw(["status", "dev", "--mfa-code", "222222"])
-        .run()
-        .succeeds();
+    let run = with_code(&test, "222222").succeeds();
     run.says("the cached MFA session `");
     assert!(!format!("{}{}", run.stdout, run.stderr).contains("hunter2"));
     assert_eq!(logins(&test).len(), 2);
@@ -327,10 +320,7 @@ fn a_cache_that_cannot_be_used_costs_a_code_and_nothing_else() {
 
     fs::write(&file, &whole).unwrap();
     mode(0o644);
-    let run = test
-        .tfw(["status", "dev", "--mfa-code", "333333"])
-        .run()
-        .succeeds();
+    let run = with_code(&test, "333333").succeeds();
     run.says("could be read by others (mode 644)");
     assert_eq!(
         fs::metadata(&file).unwrap().permissions().mode() & 0o777,
@@ -341,10 +331,7 @@ fn a_cache_that_cannot_be_used_costs_a_code_and_nothing_else() {
     let folder = file.parent().unwrap().to_owned();
     fs::remove_dir_all(&folder).unwrap();
     fs::write(&folder, "").unwrap();
-    let run = test
-        .tfw(["status", "dev", "--mfa-code", "444444"])
-        .run()
-        .succeeds();
+    let run = with_code(&test, "444444").succeeds();
     run.says("cannot be");
     run.says("the run goes on without it");
 }
@@ -352,9 +339,7 @@ fn a_cache_that_cannot_be_used_costs_a_code_and_nothing_else() {
 #[test]
 fn another_device_or_duration_is_another_session() {
     let test = one("session_duration = \"12h\"\n");
-    test.tfw(["status", "dev", "--mfa-code", "111111"])
-        .run()
-        .succeeds();
+    with_code(&test, "111111").succeeds();
     assert_eq!(
         logins(&test)[0].field("DurationSeconds").as_deref(),
         Some("43200")
@@ -458,9 +443,7 @@ fn what_is_kept_is_listed_and_forgotten() {
         .run()
         .succeeds()
         .says("no session is kept");
-    test.tfw(["status", "dev", "--mfa-code", "111111"])
-        .run()
-        .succeeds();
+    with_code(&test, "111111").succeeds();
     let listed = test
         .tfw(["session", "list", "--json"])
         .run()

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::journal::JournalError;
+use crate::journal::{FreshFolderError, JournalError};
 use crate::model::{Diagnostic, describe_io};
 
 /// A bundle cannot be written, or not be worked from. Nothing has been done.
@@ -46,6 +46,16 @@ pub enum BundleError {
         /// Why.
         why: String,
     },
+}
+
+impl From<FreshFolderError> for BundleError {
+    fn from(error: FreshFolderError) -> Self {
+        match error {
+            FreshFolderError::NotEmpty(folder) => Self::NotEmpty { folder },
+            FreshFolderError::NotAFolder(folder) => Self::NotAFolder { folder },
+            FreshFolderError::Failed(error) => Self::Folder(error),
+        }
+    }
 }
 
 impl BundleError {

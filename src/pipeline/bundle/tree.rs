@@ -5,13 +5,12 @@
 //! (`file`, `templatefile`).
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::root_module::{normalize, relative};
 use crate::stage::Context;
 use crate::stage::failure::Failure;
-use crate::stage::git::{NO_REPOSITORY, git};
+use crate::stage::git::{NO_REPOSITORY, git, pathspecs};
 use crate::terraform::LOCK_FILE;
 
 /// The repository around the manifest.
@@ -49,16 +48,7 @@ impl Tree {
             return Ok(Self::Unknown("`git rev-parse` said nothing".to_owned()));
         };
         let prefix = Path::new(prefix);
-        let pathspecs: Vec<OsString> = folders
-            .iter()
-            .map(|folder| normalize(&prefix.join(relative(root, folder))))
-            .filter(|path| !path.starts_with(".."))
-            .map(|path| {
-                let mut pathspec = OsString::from(":(top,literal)");
-                pathspec.push(path);
-                pathspec
-            })
-            .collect();
+        let pathspecs = pathspecs(root, prefix, folders);
         if pathspecs.is_empty() {
             let (id, changed) = (id.to_owned(), Vec::new());
             return Ok(Self::Commit { id, changed });

@@ -2,9 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -16,7 +14,7 @@ use super::record::{Basis, BundleRecord, LeftOut, PlanRecord, SCHEMA, UnitRecord
 use super::tree::Tree;
 use super::{BundleError, DOCUMENT, plan_name};
 use crate::events::Event;
-use crate::journal::{JournalError, make_private_folder, remove_if_there, write_private};
+use crate::journal::{FreshFolder, JournalError, remove_if_there, write_private};
 use crate::model::sha256;
 use crate::model::{Changes, Diagnostic, Outcome, Unit, UnitResult};
 use crate::stage::Context;
@@ -26,12 +24,10 @@ use crate::terraform::{StateMark, state_of_plan};
 #[derive(Debug)]
 pub struct Draft {
     /// As it was named.
-    folder: PathBuf,
+    folder: FreshFolder,
     /// As it is found from anywhere.
     absolute: PathBuf,
     selection: Vec<String>,
-    /// Whether it was not there before.
-    is_new: bool,
 }
 
 impl Draft {
@@ -40,47 +36,16 @@ impl Draft {
     /// # Errors
     /// Something is there already, or the folder cannot be made.
     pub fn prepare(folder: &Path, selection: Vec<String>) -> Result<Self, BundleError> {
-        let failed = |doing, source| JournalError::new(doing, folder, source);
-        let is_new = match fs::read_dir(folder) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    return Err(BundleError::NotEmpty {
-                        folder: folder.to_owned(),
-                    });
-                }
-                fs::set_permissions(folder, Permissions::from_mode(0o700))
-                    .map_err(|source| failed("protect", source))?;
-                false
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make_private_folder(folder)?;
-                true
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(BundleError::NotAFolder {
-                    folder: folder.to_owned(),
-                });
-            }
-            Err(source) => return Err(failed("list", source).into()),
-        };
+        let folder = FreshFolder::prepare(folder)?;
+        let absolute = folder
+            .path()
+            .canonicalize()
+            .map_err(|source| JournalError::new("find", folder.path(), source))?;
         Ok(Self {
-            folder: folder.to_owned(),
-            absolute: folder
-                .canonicalize()
-                .map_err(|source| failed("find", source))?,
+            folder,
+            absolute,
             selection,
-            is_new,
         })
-    }
-}
-
-impl Drop for Draft {
-    /// A command that came to no bundle leaves no empty folder.
-    fn drop(&mut self) {
-        if self.is_new {
-            // What is not empty stays.
-            let _ = fs::remove_dir(&self.folder);
-        }
     }
 }
 
@@ -202,7 +167,8 @@ fn keep(
         .map_err(|failure| failure.reason)?;
     let record = if plan.has_changes() {
         let file = plan_name(&unit.id);
-        write_private(&draft.folder.join(&file), &bytes).map_err(|error| error.to_string())?;
+        write_private(&draft.folder.path().join(&file), &bytes)
+            .map_err(|error| error.to_string())?;
         let sha256 = sha256(&bytes);
         Some(PlanRecord { file, sha256 })
     } else {
@@ -306,7 +272,7 @@ impl Binder<'_> {
     fn remove(&self, kept: &Kept) {
         if let Some(plan) = &kept.plan {
             // A plan that nothing names is never applied.
-            let _ = remove_if_there(&self.draft.folder.join(&plan.file));
+            let _ = remove_if_there(&self.draft.folder.path().join(&plan.file));
         }
     }
 
@@ -329,7 +295,7 @@ impl Binder<'_> {
             left_out: self.left_out,
         };
         // Last: without it there is no bundle, whatever else lies there.
-        if let Err(error) = write_private(&draft.folder.join(DOCUMENT), &record.to_json()) {
+        if let Err(error) = write_private(&draft.folder.path().join(DOCUMENT), &record.to_json()) {
             return draft.give_up(ctx, &error.to_string());
         }
         for (unit, original) in record.units.iter().zip(originals) {
@@ -345,7 +311,7 @@ impl Binder<'_> {
         }
         let count = record.units.len();
         let s = if count == 1 { "" } else { "s" };
-        let folder = draft.folder.display();
+        let folder = draft.folder.path().display();
         ctx.events.note(
             None,
             format!(
@@ -361,7 +327,7 @@ impl Draft {
     fn give_up(&self, ctx: &Context, why: &str) -> bool {
         for unit in ctx.units() {
             // A plan that no document names is never applied; it is only better gone.
-            let _ = remove_if_there(&self.folder.join(plan_name(&unit.id)));
+            let _ = remove_if_there(&self.folder.path().join(plan_name(&unit.id)));
         }
         warn(
             ctx,

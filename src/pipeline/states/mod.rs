@@ -13,6 +13,6 @@ mod versions;
 
 pub use diff::{DiffOptions, diff as diff_states};
 pub use history::{History, history as state_history};
-pub use pull::{Backup, BackupError, pull as pull_states, raw as raw_state};
+pub use pull::{pull as pull_states, raw as raw_state};
 pub use rewrite::{Replacement, replace as replace_state};
 pub use show::{ShowOptions, show as show_state};

@@ -1,10 +1,7 @@
 //! `tfw state pull`: copies of states, byte by byte.
 
 use std::collections::BTreeSet;
-use std::fs::{self, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -14,7 +11,7 @@ use super::super::workspaces::belongs_to_another;
 use super::versions;
 use crate::aws::VerifiedAccount;
 use crate::events::Phase;
-use crate::journal::{JournalError, make_private_folder, write_private};
+use crate::journal::{FreshFolder, JournalError, write_private};
 use crate::model::{Backend, Diagnostic, PulledState, Workspace, sha256};
 use crate::stage::Context;
 use crate::stage::backend;
@@ -26,80 +23,6 @@ use crate::state::{LocalState, StateDocument, StateStore};
 
 /// What says which file is which state.
 const MANIFEST: &str = "manifest.json";
-
-/// A folder that states are copied into: there, empty and private.
-#[derive(Debug)]
-pub struct Backup {
-    folder: PathBuf,
-    /// Whether it was not there before.
-    is_new: bool,
-}
-
-/// Why a folder cannot take a backup. Nothing has been written.
-#[derive(Debug, thiserror::Error)]
-pub enum BackupError {
-    /// Something is there already.
-    #[error("`{}` is not empty, and a backup overwrites nothing", folder.display())]
-    NotEmpty {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// A file is in the way, or the folder cannot be made.
-    #[error(transparent)]
-    Folder(#[from] JournalError),
-}
-
-impl BackupError {
-    /// The error as reports have it.
-    pub fn to_diagnostic(&self) -> Diagnostic {
-        let hint = match self {
-            Self::NotEmpty { .. } => "name another folder, or one that is not there yet",
-            Self::Folder(_) => "check what lies there, and its permissions",
-        };
-        Diagnostic::error(self.to_string()).with_hint(hint)
-    }
-}
-
-impl Backup {
-    /// Makes the folder.
-    ///
-    /// # Errors
-    /// Something is there already, or the folder cannot be made.
-    pub fn prepare(folder: &Path) -> Result<Self, BackupError> {
-        let failed = |doing, source| JournalError::new(doing, folder, source);
-        let is_new = match fs::read_dir(folder) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    return Err(BackupError::NotEmpty {
-                        folder: folder.to_owned(),
-                    });
-                }
-                fs::set_permissions(folder, Permissions::from_mode(0o700))
-                    .map_err(|source| failed("protect", source))?;
-                false
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make_private_folder(folder)?;
-                true
-            }
-            Err(source) => return Err(failed("list", source).into()),
-        };
-        Ok(Self {
-            folder: folder.to_owned(),
-            is_new,
-        })
-    }
-}
-
-impl Drop for Backup {
-    /// A command that came to no copy leaves no empty folder.
-    fn drop(&mut self) {
-        if self.is_new {
-            // What is not empty stays.
-            let _ = fs::remove_dir(&self.folder);
-        }
-    }
-}
 
 /// The current state of the selected unit as it is; `None`: it could not be read.
 pub async fn raw(ctx: &Context) -> (Option<String>, Vec<Diagnostic>) {
@@ -126,11 +49,11 @@ pub async fn raw(ctx: &Context) -> (Option<String>, Vec<Diagnostic>) {
 /// What says which file is which cannot be written.
 pub async fn pull(
     ctx: &Context,
-    backup: &Backup,
+    folder: &FreshFolder,
 ) -> Result<(Vec<PulledState>, Vec<Diagnostic>), JournalError> {
     let pulled = at_once(ctx.units().map(|unit| {
         told::look(ctx, unit, Vec::new(), async |record, states| {
-            copy(record, states, &backup.folder).await
+            copy(record, states, folder.path()).await
         })
     }))
     .await;
@@ -144,7 +67,7 @@ pub async fn pull(
             "states": states,
         });
         let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
-        write_private(&backup.folder.join(MANIFEST), &text)?;
+        write_private(&folder.path().join(MANIFEST), &text)?;
     }
     Ok((states, diagnostics.into_iter().flatten().collect()))
 }
@@ -213,29 +136,4 @@ async fn copy(
         record.note("has no state yet");
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_backup_has_its_folder_for_itself() {
-        let root = tempfile::tempdir().expect("a temporary folder");
-        let folder = root.path().join("a/b");
-        drop(Backup::prepare(&folder).expect("made"));
-        assert!(!folder.exists(), "an empty one goes again");
-        let backup = Backup::prepare(&folder).expect("made");
-        let mode = fs::metadata(&folder).expect("there").permissions().mode();
-        assert_eq!(mode & 0o777, 0o700);
-        fs::write(folder.join("x"), "").expect("written");
-        drop(backup);
-        let refused = Backup::prepare(&folder).expect_err("something is there");
-        assert!(
-            refused
-                .to_string()
-                .ends_with("is not empty, and a backup overwrites nothing")
-        );
-        assert!(Backup::prepare(&folder.join("x")).is_err());
-    }
 }
