@@ -24,6 +24,9 @@ const CONFLICT: u16 = 409;
 /// The version of what was written while a bucket kept no versions.
 const NO_VERSION: &str = "null";
 
+/// What servers answer to headers that they do not take together.
+const UNKNOWN_COMBINATION: [&str; 3] = ["NotImplemented", "InvalidArgument", "InvalidRequest"];
+
 /// A version of an object.
 #[derive(Debug, Clone)]
 pub struct Object {
@@ -270,24 +273,52 @@ impl Bucket {
             }))
     }
 
-    /// Removes one version of an object for good; without a version, the object as long as it has
-    /// this entity tag. That it is gone already is no error.
+    /// Removes one version of an object for good. That it is gone already is no error.
     ///
     /// # Errors
     /// S3 could not or would not.
-    pub async fn remove(
+    pub async fn remove_version(&self, key: &str, version_id: &str) -> Result<(), AwsError> {
+        match self.delete(key, Some(version_id), None).await {
+            Err(AwsError::NotFound { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Removes an object as it was read, and no other that came since: by its version, where the
+    /// bucket keeps versions, and as long as it is the current one with this entity tag. Of several
+    /// who try, one succeeds.
+    ///
+    /// A server without conditional deletions ignores the tag, and then removes the version at most;
+    /// S3 compares it with the current object's, also beside a version id.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html>
+    ///
+    /// # Errors
+    /// [`AwsError::NotFound`] and [`AwsError::PreconditionFailed`]: somebody was faster; or S3 could
+    /// not or would not.
+    pub async fn remove_as_read(&self, key: &str, object: &Object) -> Result<(), AwsError> {
+        // `null` is whatever was written last while a bucket kept no versions.
+        let version_id = object.version_id.as_deref();
+        let version_id =
+            version_id.filter(|version_id| object.etag.is_none() || *version_id != NO_VERSION);
+        let removed = self.delete(key, version_id, object.etag.as_deref()).await;
+        match removed {
+            // A server that does not know the one beside the other.
+            Err(AwsError::Other { code, .. })
+                if version_id.is_some() && UNKNOWN_COMBINATION.contains(&code.as_str()) =>
+            {
+                self.delete(key, version_id, None).await
+            }
+            other => other,
+        }
+    }
+
+    async fn delete(
         &self,
         key: &str,
         version_id: Option<&str>,
         etag: Option<&str>,
     ) -> Result<(), AwsError> {
-        // A version is what it is; a condition on it would only be refused by some servers. But
-        // `null` is whatever was written last while a bucket kept no versions.
-        let version_id =
-            version_id.filter(|version_id| etag.is_none() || *version_id != NO_VERSION);
-        let etag = if version_id.is_some() { None } else { etag };
-        let answer = self
-            .client
+        self.client
             .delete_object()
             .bucket(self.name().as_str())
             .key(key)
@@ -295,12 +326,9 @@ impl Bucket {
             .set_if_match(etag.map(str::to_owned))
             .expected_bucket_owner(self.owner().as_str())
             .send()
-            .await;
-        let Err(error) = answer else { return Ok(()) };
-        match self.failure("s3:DeleteObject", key, &error) {
-            AwsError::NotFound { .. } => Ok(()),
-            other => Err(other),
-        }
+            .await
+            .map_err(|error| self.failure("s3:DeleteObject", key, &error))?;
+        Ok(())
     }
 
     /// The versions of one key, the newest first.

@@ -206,7 +206,7 @@ impl Mutex {
         if self.held {
             // In a bucket that keeps versions since a moment ago, an older object is `null`.
             let version = self.version.as_deref().unwrap_or("null");
-            let _ = bucket.remove(MUTEX, Some(version), None).await;
+            let _ = bucket.remove_version(MUTEX, version).await;
         }
     }
 }

@@ -172,7 +172,7 @@ impl S3State {
     /// # Errors
     /// S3 could not or would not.
     pub async fn remove_version(&self, version_id: &str) -> Result<(), StateError> {
-        let removed = self.bucket.remove(&self.key, Some(version_id), None).await;
+        let removed = self.bucket.remove_version(&self.key, version_id).await;
         removed.map_err(|cause| self.unwritable(&self.key, cause))
     }
 
@@ -219,16 +219,13 @@ impl S3State {
             if holder.id != id {
                 return Ok(Unlocked::Other(holder));
             }
-            // The version that was looked at, and no other that came since.
-            let removed = self
-                .bucket
-                .remove(&key, object.version_id.as_deref(), object.etag.as_deref())
-                .await;
+            let removed = self.bucket.remove_as_read(&key, &object).await;
             tries += 1;
             match removed {
                 Ok(()) => return Ok(Unlocked::Removed),
                 // It changed hands between the two: whose it is now decides.
-                Err(AwsError::PreconditionFailed { .. }) if tries < UNLOCK_TRIES => {}
+                Err(AwsError::PreconditionFailed { .. } | AwsError::NotFound { .. })
+                    if tries < UNLOCK_TRIES => {}
                 Err(cause) => return Err(self.unwritable(&key, cause)),
             }
         }
