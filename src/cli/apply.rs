@@ -7,9 +7,10 @@ use clap::Args;
 use super::args::{ConsentArgs, GlobalArgs, RunArgs, SelectionArgs};
 use super::error::Error;
 use super::frame::{Done, Frame};
+use super::held::Held;
 use crate::env_vars::EnvSnapshot;
 use crate::model::Delivery;
-use crate::pipeline::{self, Bundle};
+use crate::pipeline::{self, Bundle, BundleError};
 use crate::report::ExitCode;
 
 /// Plan, show, confirm, and apply exactly what was shown
@@ -52,6 +53,17 @@ pub(super) struct ApplyArgs {
     detailed_exitcode: bool,
 }
 
+impl From<BundleError> for Error {
+    fn from(error: BundleError) -> Self {
+        let diagnostic = error.to_diagnostic();
+        if error.is_refusal() {
+            Self::Refused(diagnostic)
+        } else {
+            Self::Usage(diagnostic)
+        }
+    }
+}
+
 pub(super) fn run(
     args: ApplyArgs,
     global: &GlobalArgs,
@@ -61,8 +73,11 @@ pub(super) fn run(
         Some(folder) => Some(Bundle::read(folder)?),
         None => None,
     };
+    let held = bundle
+        .as_ref()
+        .map(|bundle| Held::new("bundle", bundle.folder(), bundle.units()));
     Frame {
-        bundle: bundle.as_ref(),
+        held,
         consent: args.consent,
         auto_approve: args.auto_approve,
         new_state: args.new_state,

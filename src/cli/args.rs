@@ -124,6 +124,14 @@ pub(super) struct SelectionArgs {
     /// folder the command runs.
     #[arg(value_name = "UNIT", help_heading = None::<&str>)]
     pub(super) units: Vec<String>,
+    #[command(flatten)]
+    pub(super) flags: SelectionFlags,
+}
+
+/// What selects but names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct SelectionFlags {
     /// Every unit of the manifest
     #[arg(long)]
     pub(super) all: bool,
@@ -158,11 +166,11 @@ impl SelectionArgs {
     pub(super) fn request(&self, working_dir: &Path) -> SelectionRequest {
         SelectionRequest {
             patterns: self.units.clone(),
-            all: self.all,
-            tags: self.tag.clone(),
-            exclude: self.exclude.clone(),
-            with_dependencies: self.with_dependencies,
-            with_dependents: self.with_dependents,
+            all: self.flags.all,
+            tags: self.flags.tag.clone(),
+            exclude: self.flags.exclude.clone(),
+            with_dependencies: self.flags.with_dependencies,
+            with_dependents: self.flags.with_dependents,
             working_dir: working_dir.to_owned(),
         }
     }
@@ -176,15 +184,15 @@ impl SelectionArgs {
             words.collect()
         };
         let flags = [
-            (self.all, "--all"),
-            (self.with_dependencies, "--with-dependencies"),
-            (self.with_dependents, "--with-dependents"),
+            (self.flags.all, "--all"),
+            (self.flags.with_dependencies, "--with-dependencies"),
+            (self.flags.with_dependents, "--with-dependents"),
         ];
         let given = flags.into_iter().filter(|(given, _)| *given);
         let mut words = self.units.clone();
         words.extend(given.map(|(_, flag)| flag.to_owned()));
-        words.extend(repeated("--tag", &self.tag));
-        words.extend(repeated("--exclude", &self.exclude));
+        words.extend(repeated("--tag", &self.flags.tag));
+        words.extend(repeated("--exclude", &self.flags.exclude));
         words
     }
 }
@@ -225,10 +233,12 @@ mod tests {
     fn a_selection_is_told_as_it_could_be_typed() {
         let selection = SelectionArgs {
             units: vec!["dev".to_owned(), "prod/*".to_owned()],
-            tag: vec!["eu".to_owned()],
-            exclude: vec!["prod/eks".to_owned()],
-            with_dependencies: true,
-            ..SelectionArgs::default()
+            flags: SelectionFlags {
+                tag: vec!["eu".to_owned()],
+                exclude: vec!["prod/eks".to_owned()],
+                with_dependencies: true,
+                ..SelectionFlags::default()
+            },
         };
         assert_eq!(
             selection.typed().join(" "),

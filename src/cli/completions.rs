@@ -177,7 +177,7 @@ fn complete(arg: Arg, names: &Arc<Names>) -> Arg {
     };
     let names = Arc::clone(names);
     match placeholder.as_str() {
-        "UNIT" => arg.add(ArgValueCandidates::new(move || names.units())),
+        "UNIT" | "UNIT FILE" => arg.add(ArgValueCandidates::new(move || names.units())),
         "TAG" => arg.add(ArgValueCandidates::new(move || names.tags())),
         "ENVIRONMENT" => arg.add(ArgValueCandidates::new(move || names.protected())),
         "DIR" => arg.value_hint(ValueHint::DirPath),

@@ -61,7 +61,7 @@ pub(super) fn run(
     };
     let binary = settings.binary();
     let mut selection = args.selection;
-    selection.all |= selection.units.is_empty() && selection.tag.is_empty();
+    selection.flags.all |= selection.units.is_empty() && selection.flags.tag.is_empty();
     Frame {
         without_terraform: true,
         yields_stdout: true,

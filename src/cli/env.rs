@@ -73,10 +73,7 @@ pub(super) fn run(
             ));
         }
     };
-    let selection = SelectionArgs {
-        units: vec![args.unit],
-        ..SelectionArgs::default()
-    };
+    let selection = SelectionArgs::of(args.unit);
     let mut frame = Frame::new("env", global, environment, selection);
     frame.consent.approve = args.approve;
     frame.single_unit = true;

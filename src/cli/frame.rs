@@ -9,8 +9,9 @@ use tokio::runtime;
 use tokio::sync::OnceCell;
 
 use super::args::{ConsentArgs, GlobalArgs, SelectionArgs};
+use super::consumers;
 use super::error::Error;
-use super::{bundle, consumers};
+use super::held::Held;
 use crate::aws::Aws;
 use crate::credentials::{Login, SessionCache, Sessions};
 use crate::env_vars::{EnvSnapshot, TFW_UNIT};
@@ -18,7 +19,6 @@ use crate::events::{self, Event, Events, Typed};
 use crate::journal::{Run, TfwFolder};
 use crate::manifest::SelectedUnit;
 use crate::model::{Delivery, Diagnostic, Outcome, Project, Unit, UnitId, describe_io};
-use crate::pipeline::Bundle;
 use crate::process::Signals;
 use crate::report::{Builder, Ending, ExitCode};
 use crate::settings::{Settings, SettingsError};
@@ -63,8 +63,8 @@ pub(super) struct Frame<'a> {
     pub(super) flags: Vec<String>,
     /// The folder that a bundle is written into.
     pub(super) out: Option<&'a Path>,
-    /// The units are those of a bundle.
-    pub(super) bundle: Option<&'a Bundle>,
+    /// The units are among those of a folder.
+    pub(super) held: Option<Held>,
     /// Stdout belongs to what was asked for (outputs, a child), so people's output goes to stderr
     /// and is no more than is needed.
     pub(super) yields_stdout: bool,
@@ -124,7 +124,7 @@ impl<'a> Frame<'a> {
             delivery: Delivery::Env,
             flags: Vec::new(),
             out: None,
-            bundle: None,
+            held: None,
             yields_stdout: false,
         }
     }
@@ -267,10 +267,10 @@ impl<'a> Frame<'a> {
                     diagnostic: warning,
                 });
             }
-            let why = match self.bundle {
-                Some(_) => "it is not in the bundle",
-                None => "it is protected and was not named literally",
-            };
+            let why = self.held.as_ref().map_or_else(
+                || "it is protected and was not named literally".to_owned(),
+                Held::why_left_out,
+            );
             for unit in spared {
                 ctx.events.note(None, format!("left out `{unit}`: {why}"));
             }
@@ -317,8 +317,8 @@ impl<'a> Frame<'a> {
         if let Some(terraform) = &self.global.terraform {
             options.extend(["--terraform".to_owned(), terraform.clone()]);
         }
-        if let Some(bundle) = self.bundle {
-            options.extend(["--from".to_owned(), bundle.folder().display().to_string()]);
+        if let Some(held) = &self.held {
+            options.extend(["--from".to_owned(), held.folder().display().to_string()]);
         }
         let out = self.out.map(|folder| folder.display().to_string());
         Typed {
@@ -337,11 +337,11 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The selected units, and those that `destroy` and `apply --from` leave out.
+    /// The selected units, and those that `destroy` and `--from` leave out.
     fn select(&self, settings: &Settings) -> Result<(Vec<usize>, Vec<UnitId>), Error> {
         let request = self.selection.request(&settings.working_dir);
-        if let Some(bundle) = self.bundle {
-            return bundle::select(settings, bundle, request);
+        if let Some(held) = &self.held {
+            return held.select(settings, request);
         }
         if self.purpose == Purpose::Nothing {
             return Ok((Vec::new(), Vec::new()));

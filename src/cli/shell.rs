@@ -69,10 +69,7 @@ pub(super) fn run(
         greets: args.command.is_empty() && !global.quiet && io::stdin().is_terminal(),
         command: args.command,
     };
-    let selection = SelectionArgs {
-        units: vec![args.unit],
-        ..SelectionArgs::default()
-    };
+    let selection = SelectionArgs::of(args.unit);
     let mut frame = Frame::new("shell", global, environment, selection);
     frame.consent.approve = args.approve;
     frame.single_unit = true;

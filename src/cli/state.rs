@@ -7,14 +7,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::args::{ConsentArgs, GlobalArgs, SelectionArgs};
+use super::args::{ConsentArgs, GlobalArgs, SelectionArgs, SelectionFlags};
 use super::error::Error;
 use super::frame::{Done, Frame};
+use super::held::Held;
 use crate::env_vars::EnvSnapshot;
 use crate::events::Event;
 use crate::journal::{FreshFolder, FreshFolderError};
 use crate::model::Diagnostic;
-use crate::pipeline::{self, DiffOptions, History, Replacement, ShowOptions};
+use crate::pipeline::{self, Backup, DiffOptions, History, Replacement, ShowOptions};
 use crate::report::{ExitCode, to_document};
 use crate::stage::Context;
 use crate::ui;
@@ -27,6 +28,7 @@ Examples:
   tfw state show prod aws_vpc.this   one resource, secrets masked
   tfw state diff prod ~1 latest      what the last change did to it
   tfw state pull --all --out backup  a copy of every state
+  tfw state push --from backup       and back, where one has to be
   tfw state rollback prod --to ~1    the one before, once it is agreed to")]
 pub(super) enum StateCommand {
     History(HistoryArgs),
@@ -126,10 +128,14 @@ pub(super) struct DiffArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tfw state pull dev > dev.tfstate      one state, with its secrets
+  tfw state pull dev --version ~1       the one before
   tfw state pull --all --out backup     every state of the estate")]
 pub(super) struct PullArgs {
     #[command(flatten)]
     selection: SelectionArgs,
+    /// `latest`, ~N (N versions back), a version id or a serial [default: the current state]
+    #[arg(long, value_name = "VERSION", conflicts_with = "out")]
+    version: Option<String>,
     /// Copy into this folder, which is new or empty
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -156,21 +162,61 @@ pub(super) struct RollbackArgs {
     consent: ConsentArgs,
 }
 
-/// Make a file the current state of a unit, with the same guards as a rollback
+/// Make a file the current state of a unit, or a backup those of many; guarded as a rollback is
 ///
-/// The file must be of the state's lineage. It is written as a new version with a serial above the
-/// current one, under the state's lock, after you agree; the plan that follows shows what Terraform
-/// would now do.
+/// A state must be of the lineage of the one in its place. It is written as a new version with a
+/// serial above the current one, under the state's lock, after you agree; the plan that follows
+/// shows what Terraform would now do. `--from DIR` takes the folder of `tfw state pull --out`:
+/// every workspace of the selected units, or of all in it, whose files are still what was pulled.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  tfw state push dev backup/dev.tfstate")]
+#[command(
+    override_usage = "tfw state push [OPTIONS] UNIT FILE\n       tfw state push [OPTIONS] --from DIR [UNIT]...",
+    after_help = "Examples:
+  tfw state push dev dev.tfstate              one state from a file
+  tfw state push --from backup                all that the backup holds
+  tfw state push --from backup 'prod/*' --yes"
+)]
 pub(super) struct PushArgs {
-    /// The unit: dev, or prod/eks where the environment has stacks
-    unit: String,
-    /// The state, as `tfw state pull` copies it
-    file: PathBuf,
+    /// A unit and a file; with `--from`, units [default: all that the backup holds]
+    #[arg(value_name = "UNIT FILE")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    flags: SelectionFlags,
+    /// The folder of a backup of `tfw state pull --out`
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
     #[command(flatten)]
     consent: ConsentArgs,
+}
+
+impl PushArgs {
+    /// What takes the place of which states.
+    fn resolve(self) -> Result<(SelectionArgs, ConsentArgs, Replacement), Error> {
+        let Self {
+            targets,
+            flags,
+            from,
+            consent,
+        } = self;
+        if let Some(folder) = from {
+            let backup =
+                Backup::read(&folder).map_err(|error| Error::Usage(error.to_diagnostic()))?;
+            let units = targets;
+            let selection = SelectionArgs { units, flags };
+            return Ok((selection, consent, Replacement::Backup(backup)));
+        }
+        match <[String; 2]>::try_from(targets) {
+            Ok([unit, file]) if flags == SelectionFlags::default() => Ok((
+                SelectionArgs::of(unit),
+                consent,
+                Replacement::File(file.into()),
+            )),
+            _ => Err(Error::Usage(
+                Diagnostic::error("`tfw state push` takes one unit and one file")
+                    .with_hint("`tfw state push dev dev.tfstate`; `--from DIR` takes a backup"),
+            )),
+        }
+    }
 }
 
 pub(super) fn run(
@@ -241,21 +287,22 @@ pub(super) fn run(
                 done(diffs.into_iter().next(), &diagnostics, text)
             })
         }
-        StateCommand::Rollback(args) => {
-            let replacement = Replacement::Version(args.to);
-            rewrite(
-                on_one(SelectionArgs::of(args.unit)),
-                args.consent,
-                &replacement,
-            )
-        }
+        StateCommand::Rollback(args) => rewrite(
+            Frame {
+                flags: vec!["--to".to_owned(), args.to.clone()],
+                ..on_one(SelectionArgs::of(args.unit))
+            },
+            args.consent,
+            &Replacement::Version(args.to),
+        ),
         StateCommand::Push(args) => {
-            let replacement = Replacement::File(args.file);
-            rewrite(
-                on_one(SelectionArgs::of(args.unit)),
-                args.consent,
-                &replacement,
-            )
+            let (selection, consent, replacement) = args.resolve()?;
+            let flags = match &replacement {
+                Replacement::File(file) => vec![file.display().to_string()],
+                Replacement::Version(_) | Replacement::Backup(_) => Vec::new(),
+            };
+            let frame = on_one(selection);
+            rewrite(Frame { flags, ..frame }, consent, &replacement)
         }
         StateCommand::Pull(args) => match args.out {
             Some(folder) => {
@@ -271,7 +318,7 @@ pub(super) fn run(
                 ..frame(args.selection)
             }
             .run(async |ctx| {
-                let (text, _) = pipeline::raw_state(ctx).await;
+                let (text, _) = pipeline::raw_state(ctx, args.version.as_deref()).await;
                 Done {
                     document: text.clone(),
                     text,
@@ -282,15 +329,25 @@ pub(super) fn run(
     }
 }
 
-/// Replaces a state, and then plans.
+/// Replaces states, and then plans.
 fn rewrite(
     frame: Frame<'_>,
     consent: ConsentArgs,
     replacement: &Replacement,
 ) -> Result<ExitCode, Error> {
-    Frame { consent, ..frame }.run(async |ctx| {
+    let held = match replacement {
+        Replacement::Backup(backup) => Some(Held::new("backup", backup.folder(), backup.units())),
+        Replacement::Version(_) | Replacement::File(_) => None,
+    };
+    Frame {
+        consent,
+        single_unit: held.is_none(),
+        held,
+        ..frame
+    }
+    .run(async |ctx| {
         // What Terraform would now do is worth knowing once it is done.
-        if pipeline::replace_state(ctx, replacement).await {
+        if pipeline::replace_states(ctx, replacement).await {
             pipeline::plan(ctx).await;
         }
         Done::default()

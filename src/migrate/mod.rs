@@ -225,18 +225,15 @@ fn nothing_to_do(plan: &desk::Plan) -> String {
 
 /// One refusal stops the run: then no unit is touched.
 fn end_refused(desks: Vec<Desk<'_>>) {
-    let culprit = desks
-        .iter()
-        .find(|desk| desk.is_refused())
-        .map(|desk| desk.record.unit.id.to_string())
-        .unwrap_or_default();
+    let culprit = desks.iter().find(|desk| desk.is_refused());
+    let culprit = culprit.map(|desk| desk.record.unit.id.clone());
     for desk in desks {
-        let failure = desk.failure.unwrap_or_else(|| {
-            Failure::skipped(format!(
-                "not started: `{culprit}` was refused, and then no unit runs"
-            ))
-        });
-        finish(desk.record, Err(failure));
+        let beside = || culprit.as_ref().map(Failure::not_started_beside);
+        let failure = desk.failure.or_else(beside);
+        finish(
+            desk.record,
+            Err(failure.unwrap_or_else(Failure::not_started)),
+        );
     }
 }
 

@@ -169,7 +169,7 @@ pub struct Values {
 }
 
 /// A state in a backup of several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PulledState {
     /// The unit.
     pub unit: UnitId,

@@ -55,8 +55,8 @@ pub use plan::{SavedPlan, plan};
 pub use revoke::{Change, Revocation, Revoked, revoke};
 pub use shell::{Shell, shell};
 pub use states::{
-    DiffOptions, History, Replacement, ShowOptions, diff_states, pull_states, raw_state,
-    replace_state, show_state, state_history,
+    Backup, BackupError, DiffOptions, History, Replacement, ShowOptions, diff_states, pull_states,
+    raw_state, replace_states, show_state, state_history,
 };
 pub use status::status;
 pub use validate::validate;

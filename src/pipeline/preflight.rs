@@ -145,10 +145,7 @@ pub(super) async fn run_after(
         .into_iter()
         .map(|mut desk| {
             if let (Some(culprit), None) = (culprit, &desk.failure) {
-                desk.failure = Some(Failure::skipped(format!(
-                    "not started: `{}` was refused, and then no unit runs",
-                    culprit.id
-                )));
+                desk.failure = Some(Failure::not_started_beside(&culprit.id));
             } else if ctx.signals.is_stopping() && desk.failure.is_none() {
                 desk.failure = Some(Failure::not_started());
             }

@@ -3,7 +3,7 @@
 use super::Context;
 use crate::aws::AwsError;
 use crate::journal::JournalError;
-use crate::model::{Diagnostic, Lock, UnitResult};
+use crate::model::{Diagnostic, Lock, UnitId, UnitResult};
 
 /// The end of a unit that did not succeed: how, why, and what there is to say.
 #[derive(Debug, Clone)]
@@ -76,6 +76,13 @@ impl Failure {
     /// A signal came before this unit began.
     pub(crate) fn not_started() -> Self {
         Self::interrupted("not started: the run was interrupted")
+    }
+
+    /// Another unit was refused, which stops the run before it starts.
+    pub(crate) fn not_started_beside(refused: &UnitId) -> Self {
+        Self::skipped(format!(
+            "not started: `{refused}` was refused, and then no unit runs"
+        ))
     }
 
     /// The schedule stopped before this unit: by a signal, or by `--fail-fast`.

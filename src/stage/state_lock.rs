@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::record::Record;
+use super::states::unreadable;
 use crate::aws::AwsError;
 use crate::env_vars::USER;
 use crate::journal::{Step, StepState, host};
@@ -35,6 +36,26 @@ impl<'a> StateLock<'a> {
         run.step(&record.unit.id, Step::LockState, StepState::Begun, &detail)?;
         take(record, state, &id, operation).await?;
         Ok(Self { state, id })
+    }
+
+    /// Looks whether it is still held: somebody may have released it by its id.
+    ///
+    /// # Errors
+    /// It is not, or cannot be read.
+    pub(crate) async fn must_hold(&self) -> Result<(), Failure> {
+        let holder = self.state.holder().await;
+        let lost = match holder.map_err(|error| unreadable(&error))? {
+            Some(holder) if holder.id == self.id => return Ok(()),
+            Some(holder) => format!("{} holds `{}` now", holder.who, self.state.lock_url()),
+            None => format!("`{}` is gone", self.state.lock_url()),
+        };
+        Err(Failure::refused(
+            Diagnostic::error(format!(
+                "{lost}: somebody released tfw's own lock by its id"
+            ))
+            .with_detail(format!("lock id: {}", self.id))
+            .with_hint("run it again"),
+        ))
     }
 
     /// Releases it, and looks whether it is gone.

@@ -69,6 +69,17 @@ pub struct RawState {
 }
 
 impl RawState {
+    /// What was read from a file.
+    pub fn of_file(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            version_id: None,
+            modified: None,
+            etag: None,
+            encryption: None,
+        }
+    }
+
     /// Reads the document. `place` is for messages.
     ///
     /// # Errors

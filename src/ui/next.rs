@@ -81,7 +81,7 @@ pub(super) fn next(command: &str, typed: &Typed, units: &[(UnitId, Outcome)]) ->
                 )]
             }
         }
-        "plan" | "drift" if changed.is_empty() => Vec::new(),
+        "plan" | "drift" | "state rollback" | "state push" if changed.is_empty() => Vec::new(),
         "plan" => match &typed.bundle {
             Some(folder) => vec![format!(
                 "apply exactly these plans: {}",
@@ -89,6 +89,10 @@ pub(super) fn next(command: &str, typed: &Typed, units: &[(UnitId, Outcome)]) ->
             )],
             None => vec![format!("apply: {}", words("apply", &typed.selection))],
         },
+        "state rollback" | "state push" => vec![format!(
+            "where these changes are meant: {}",
+            words("apply", &named(&changed))
+        )],
         "drift" => vec![
             format!(
                 "see what an apply would set back: {}",

@@ -63,6 +63,7 @@ mod shell_env;
 mod signals;
 mod state_history;
 mod state_pull;
+mod state_push;
 mod state_rollback;
 mod state_show;
 mod status;

@@ -117,6 +117,16 @@ fn state_pull_prints_one_state_byte_by_byte() {
             .succeeds();
         assert_eq!(run.stdout, text);
     }
+    test.create_versioned_bucket("prod");
+    for serial in [1, 2] {
+        test.put_object("prod", KEY, &states::state_of("l", serial, "ä"));
+    }
+    for version in ["~1", "1"] {
+        let older = ["state", "pull", "prod", "--version", version];
+        let run = test.tfw(older).run().succeeds();
+        assert_eq!(run.stdout, states::state_of("l", 1, "ä"));
+    }
+    test.delete_object("prod", KEY);
     let failed = test.tfw(["state", "pull", "prod"]).run().exits(1);
     failed.says("there is no state in `s3://");
     assert_eq!(failed.stdout, "");

@@ -39,7 +39,7 @@ enum Command {
     Demo,
     /// Writes the pages in `docs/` that are generated: the command and the manifest reference
     Docs,
-    /// Breaks migrations off at every request, in every way, and writes `docs/chaos.md`
+    /// Breaks migrations and rollbacks off at every request, in every way, and writes `docs/chaos.md`
     Chaos,
     /// Measures what tfw costs beside Terraform typed by hand; a quiet machine is needed
     Bench(bench::Options),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::workspaces::belongs_to_another;
 use super::kind::{self, Kind};
+use super::release::to_native_locks;
 use super::whose::{Runs, is_local_host};
 use crate::aws::VerifiedAccount;
 use crate::events::Phase;
@@ -83,10 +84,7 @@ fn has_files(record: &mut Record<'_>, s3: &S3Backend) -> bool {
                     "`tfw exec {} -- force-unlock ID` releases one by its id",
                     unit.id
                 ))
-                .with_hint(format!(
-                    "`tfw migrate {}` changes to S3's own locks",
-                    unit.id
-                )),
+                .with_hint(to_native_locks(unit)),
             );
             with_file
         }

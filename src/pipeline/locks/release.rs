@@ -16,6 +16,7 @@ use crate::stage::backend::{self, where_and_who};
 use crate::stage::consent::Matter;
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
+use crate::stage::state_lock::with_hint;
 use crate::stage::states;
 use crate::state::{S3State, StateStore, Unlocked};
 
@@ -43,7 +44,11 @@ pub async fn release(ctx: &Context, wanted: &Release) -> Vec<Outcome> {
 
 async fn release_one(record: &mut Record<'_>, wanted: &Release) -> Result<(), Failure> {
     let (ctx, unit) = (record.ctx, record.unit);
-    guard(unit, &wanted.id)?;
+    let by_terraform = format!(
+        "`tfw exec {} -- force-unlock {}` asks Terraform to release it",
+        unit.id, wanted.id
+    );
+    guard(unit, &by_terraform)?;
     ctx.consent.can_obtain(Matter::Tfw, unit, DOING)?;
     record.phase(Phase::State);
     let safe = backend::verify(record).await?;
@@ -118,35 +123,41 @@ async fn look_again(record: &Record<'_>, state: &S3State, lock: &Lock) -> Result
     Ok(())
 }
 
-/// Refuses what is not a lock file in S3.
-pub(in crate::pipeline) fn guard(unit: &Unit, id: &str) -> Result<(), Failure> {
-    let by_terraform = format!(
-        "`tfw exec {} -- force-unlock {id}` asks Terraform to release it",
-        unit.id
-    );
-    let refused =
-        |why: String, hint: String| Err(Failure::refused(Diagnostic::error(why).with_hint(hint)));
+/// Refuses what is not locked by a file in S3. `instead` says what can be typed where Terraform
+/// alone knows the locks.
+pub(in crate::pipeline) fn guard(unit: &Unit, instead: &str) -> Result<(), Failure> {
+    let refused = |why: String| Failure::refused(Diagnostic::error(why));
     match &unit.backend {
         Backend::Local(_) => Err(not_tfws(unit)),
-        Backend::Other(other) => refused(
-            format!("tfw does not know the locks of a `{}` backend", other.kind),
-            by_terraform,
-        ),
+        Backend::Other(other) => {
+            let why = format!("tfw does not know the locks of a `{}` backend", other.kind);
+            Err(with_hint(refused(why), instead))
+        }
         Backend::S3(s3) => match kind::of(unit, s3) {
             Kind::File => Ok(()),
-            Kind::Table { table, .. } => refused(
-                format!(
+            Kind::Table { table, .. } => {
+                let failure = refused(format!(
                     "the state is locked in the DynamoDB table `{table}`, which tfw leaves alone"
+                ));
+                Err(with_hint(
+                    with_hint(failure, instead),
+                    to_native_locks(unit),
+                ))
+            }
+            Kind::Nothing => Err(with_hint(
+                refused(
+                    "nothing locks the state: `use_lockfile` is false, and no table is named"
+                        .to_owned(),
                 ),
-                by_terraform,
-            ),
-            Kind::Nothing => refused(
-                "nothing locks the state: `use_lockfile` is false, and no table is named"
-                    .to_owned(),
-                "set `backend.use_lockfile = true`".to_owned(),
-            ),
+                "set `backend.use_lockfile = true`",
+            )),
         },
     }
+}
+
+/// The way from a table of DynamoDB to locks that tfw knows.
+pub(super) fn to_native_locks(unit: &Unit) -> String {
+    format!("`tfw migrate {}` changes to S3's own locks", unit.id)
 }
 
 /// A local state is locked by the system: the file beside it only says by whom.

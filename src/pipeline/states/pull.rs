@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use jiff::Timestamp;
-use serde_json::json;
-
 use super::super::told;
 use super::super::workspaces::belongs_to_another;
-use super::versions;
+use super::versions::Versions;
+use super::{backup, versions};
 use crate::aws::VerifiedAccount;
 use crate::events::Phase;
 use crate::journal::{FreshFolder, JournalError, write_private};
@@ -21,16 +19,21 @@ use crate::stage::record::Record;
 use crate::stage::states;
 use crate::state::{LocalState, StateDocument, StateStore};
 
-/// What says which file is which state.
-const MANIFEST: &str = "manifest.json";
-
-/// The current state of the selected unit as it is; `None`: it could not be read.
-pub async fn raw(ctx: &Context) -> (Option<String>, Vec<Diagnostic>) {
+/// The current state of the selected unit as it is, or one of its versions; `None`: it could not be
+/// read.
+pub async fn raw(ctx: &Context, version: Option<&str>) -> (Option<String>, Vec<Diagnostic>) {
     let Some(unit) = ctx.units().next() else {
         return (None, Vec::new());
     };
     told::look(ctx, unit, None, async |record, text| {
-        let (raw, place) = versions::current(record).await?;
+        let (raw, place) = match version {
+            None => versions::current(record).await?,
+            Some(name) => {
+                let versions = Versions::list(record).await?;
+                let raw = versions.raw(versions.find(record, name).await?).await?;
+                (raw, versions.place)
+            }
+        };
         let found = String::from_utf8(raw.bytes).map_err(|_| {
             Failure::failed(Diagnostic::error(format!(
                 "the state in `{place}` is no text"
@@ -60,14 +63,7 @@ pub async fn pull(
     let (states, diagnostics): (Vec<_>, Vec<_>) = pulled.into_iter().unzip();
     let states: Vec<PulledState> = states.into_iter().flatten().collect();
     if !states.is_empty() {
-        let manifest = json!({
-            "schema": 1,
-            "run_id": ctx.run.id(),
-            "created": Timestamp::now().to_string(),
-            "states": states,
-        });
-        let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
-        write_private(&folder.path().join(MANIFEST), &text)?;
+        backup::describe(folder, ctx.run.id(), &states)?;
     }
     Ok((states, diagnostics.into_iter().flatten().collect()))
 }

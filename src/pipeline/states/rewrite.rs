@@ -1,264 +1,185 @@
-//! `tfw state rollback` and `push`: another state in the place of the current one, as a new version
-//! with a higher serial, under the lock of the state.
+//! `tfw state rollback` and `push`: other states in the place of the current ones.
 //!
-//! Nothing is lost: what was there stays a version of its own, and whatever breaks off leaves the
-//! old state or the new one.
+//! What can be refused is refused for all units before the first is touched. Then one state after
+//! the other is exchanged, each under its own lock.
 
-use std::path::{Path, PathBuf};
-
-use serde_json::json;
+use std::path::PathBuf;
 
 use super::super::locks;
-use super::versions::{Versions, id_of};
-use crate::events::Event;
-use crate::journal::{Step, StepState};
-use crate::model::{Diagnostic, StateDiff, Unit};
+use super::backup::{Backup, BackupError};
+use super::exchange::{self, Source, Wanted};
+use super::versions::not_in_s3;
+use crate::events::Phase;
+use crate::model::{Backend, Diagnostic, Unit, UnitResult, Workspace};
 use crate::stage::Context;
 use crate::stage::consent::Matter;
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
-use crate::stage::state_lock::{StateLock, with_details};
 use crate::stage::states::unreadable;
-use crate::state::{
-    Fingerprint, LocalState, RawState, S3State, Secrets, StateStore, StateVersion, compare,
-    with_serial,
-};
+use crate::state::{LocalState, RawState, StateStore};
 
-/// What takes the place of the current state.
+/// What takes the place of the current states.
 #[derive(Debug, Clone)]
 pub enum Replacement {
-    /// One of its versions: `~N`, a version id or a serial.
+    /// One of the unit's versions: `~N`, a version id or a serial.
     Version(String),
     /// A file.
     File(PathBuf),
+    /// What a backup has of each unit.
+    Backup(Backup),
 }
 
 impl Replacement {
     fn doing(&self) -> &'static str {
         match self {
             Self::Version(_) => "rolling back the state",
-            Self::File(_) => "pushing the state",
+            Self::File(_) | Self::Backup(_) => "pushing the state",
         }
     }
 
+    /// What can be typed where Terraform alone knows the locks.
+    fn by_terraform(&self, unit: &Unit) -> String {
+        let unit = &unit.id;
+        let push = |file: &str| {
+            format!("`tfw exec {unit} -- state push {file}`, which takes Terraform's own lock")
+        };
+        match self {
+            Self::Version(version) => format!(
+                "`tfw state pull {unit} --version {version} > old.tfstate`, raise the `serial` in it above the current one, then {}",
+                push("old.tfstate")
+            ),
+            Self::File(file) => push(&file.display().to_string()),
+            Self::Backup(backup) => {
+                let file = backup.of(unit).next();
+                let file = file.map_or_else(String::new, |state| state.file.clone());
+                push(&backup.folder().join(file).display().to_string())
+            }
+        }
+    }
+
+    /// What the lock is for.
     fn operation(&self) -> &'static str {
         match self {
             Self::Version(_) => "rollback",
-            Self::File(_) => "push",
+            Self::File(_) | Self::Backup(_) => "push",
         }
     }
 }
 
-/// Replaces the state of the selected unit; whether that is done.
+/// Replaces the states of the selected units; whether that is done for all of them.
 pub async fn replace(ctx: &Context, replacement: &Replacement) -> bool {
-    let mut replaced = true;
+    let mut desks = Vec::new();
     for unit in ctx.units() {
-        let mut record = Record::new(ctx, unit);
-        let end = replace_one(&mut record, replacement).await;
-        replaced &= end.is_ok();
-        record.finish(end);
+        let record = Record::new(ctx, unit);
+        let wanted = prepare(&record, replacement).await;
+        desks.push((record, wanted));
     }
-    replaced
+    let refused = desks.iter().find_map(|(record, wanted)| {
+        let failure = wanted.as_ref().err()?;
+        failure.is_refusal().then(|| record.unit.id.clone())
+    });
+    let (mut replaced, mut all) = (Vec::new(), true);
+    for (mut record, wanted) in desks {
+        let end = match (wanted, &refused) {
+            (Err(failure), _) => Err(failure),
+            (Ok(_), Some(refused)) => Err(Failure::not_started_beside(refused)),
+            (Ok(_), None) if ctx.signals.is_stopping() => Err(Failure::not_started()),
+            (Ok(wanted), None) => replace_all(&mut record, replacement, wanted).await,
+        };
+        let unit = &record.unit.id;
+        match record.finish(end).result {
+            UnitResult::Succeeded => replaced.push(unit.to_string()),
+            _ => all = false,
+        }
+    }
+    if !all && !replaced.is_empty() {
+        let units = replaced.join(" ");
+        ctx.events.note(
+            None,
+            format!("`tfw plan {units}` shows what Terraform would now do"),
+        );
+    }
+    all
 }
 
-async fn replace_one(record: &mut Record<'_>, replacement: &Replacement) -> Result<(), Failure> {
-    let unit = record.unit;
-    locks::guard(unit, "ID")?;
-    let versions = Versions::list(record).await?;
-    let Some(state) = versions.in_s3() else {
-        return Err(not_in_s3(unit));
-    };
-    let wanted = match replacement {
-        Replacement::Version(name) => {
-            let version = versions.find(record, name).await?;
-            versions.raw(version).await?
-        }
-        Replacement::File(file) => of_file(file).await?,
-    };
-    let place = state.url();
-    let parsed = wanted.parse(&place).map_err(|error| unreadable(&error))?;
-    let current = read(state).await?;
-    let last = match &current {
-        Some((_, version)) => Some(version.clone()),
-        // Deleted: the last one before says which lineage and which serial it was.
-        None => match versions.states().next() {
-            Some(version) => Some(versions.read(version).await?),
-            None => None,
-        },
-    };
-    if let Some(last) = &last {
-        same_lineage(record, last, &parsed)?;
+/// What can be told without asking S3, and what takes the place of the unit's states.
+async fn prepare(record: &Record<'_>, replacement: &Replacement) -> Result<Vec<Wanted>, Failure> {
+    let (ctx, unit) = (record.ctx, record.unit);
+    if let Backend::Local(_) = unit.backend {
+        return Err(not_in_s3(&unit.id));
     }
-    if let Some((_, version)) = &current
-        && says_the_same(version, &parsed)
-    {
-        record.note("the state says that already: nothing to do");
-        return Ok(());
-    }
-    let before = last.as_ref().map_or(0, |last| last.document.serial);
-    let serial = before.max(parsed.document.serial) + 1;
-    let content = with_serial(&wanted.bytes, serial)
-        .map_err(|why| Failure::failed(Diagnostic::error(format!("`{place}`: {why}"))))?;
-    show(
-        record,
-        current.as_ref().map(|(_, version)| version),
-        &parsed,
-    );
-    agree(record, replacement, &place, serial).await?;
-
-    let lock = StateLock::take(record, state, replacement.operation()).await?;
-    let raw = current.as_ref().map(|(raw, _)| raw);
-    let written = write(record, state, raw, &content).await;
-    let released = lock.release(record).await;
-    match (written, released) {
-        (Ok(()), released) => {
-            released?;
-            record.note(format!("`{place}` has the serial {serial} now"));
-            Ok(())
-        }
-        (Err(failure), Ok(())) => Err(failure),
-        (Err(failure), Err(left)) => Err(with_details(failure, &left)),
+    locks::guard(unit, &replacement.by_terraform(unit))?;
+    ctx.consent
+        .can_obtain(Matter::Tfw, unit, replacement.doing())?;
+    let own = || unit.backend.workspace().clone();
+    match replacement {
+        Replacement::Version(name) => Ok(vec![Wanted {
+            workspace: own(),
+            source: Source::Version(name.clone()),
+        }]),
+        Replacement::File(path) => Ok(vec![Wanted {
+            workspace: own(),
+            source: Source::File {
+                raw: read(path.clone()).await?,
+                path: path.clone(),
+            },
+        }]),
+        Replacement::Backup(backup) => backup
+            .of(&unit.id)
+            .map(|state| {
+                let (path, bytes) = backup.content(state).map_err(|error| of_backup(&error))?;
+                let workspace = state.workspace.parse::<Workspace>();
+                let workspace = workspace.map_err(|error| {
+                    Failure::refused(Diagnostic::error(format!(
+                        "`{}` is of the workspace `{}`: {error}",
+                        path.display(),
+                        state.workspace
+                    )))
+                })?;
+                Ok(Wanted {
+                    workspace,
+                    source: Source::File {
+                        raw: RawState::of_file(bytes),
+                        path,
+                    },
+                })
+            })
+            .collect(),
     }
 }
 
-async fn of_file(file: &Path) -> Result<RawState, Failure> {
-    let store = StateStore::Local(LocalState::at(file));
+async fn read(path: PathBuf) -> Result<RawState, Failure> {
+    let store = StateStore::Local(LocalState::at(&path));
     let raw = store.raw().await.map_err(|error| unreadable(&error))?;
     raw.ok_or_else(|| {
         Failure::failed(Diagnostic::error(format!(
             "there is no state in `{}`",
-            file.display()
+            path.display()
         )))
     })
 }
 
-/// The current state, where there is one.
-async fn read(state: &S3State) -> Result<Option<(RawState, StateVersion)>, Failure> {
-    let store = StateStore::S3(state.clone());
-    let Some(raw) = store.raw().await.map_err(|error| unreadable(&error))? else {
-        return Ok(None);
-    };
-    let version = raw
-        .parse(&state.url())
-        .map_err(|error| unreadable(&error))?;
-    Ok(Some((raw, version)))
+fn of_backup(error: &BackupError) -> Failure {
+    match error {
+        BackupError::Changed(_) => Failure::refused(error.to_diagnostic()),
+        _ => Failure::failed(error.to_diagnostic()),
+    }
 }
 
-/// Writes under the lock, if nothing has moved since it was shown, and reads back.
-async fn write(
+async fn replace_all(
     record: &mut Record<'_>,
-    state: &S3State,
-    before: Option<&RawState>,
-    content: &[u8],
-) -> Result<(), Failure> {
-    let store = StateStore::S3(state.clone());
-    let now = store.raw().await.map_err(|error| unreadable(&error))?;
-    let etag = |raw: Option<&RawState>| raw.and_then(|raw| raw.etag.clone());
-    if now.is_some() != before.is_some() || etag(now.as_ref()) != etag(before) {
-        return Err(moved(state));
-    }
-    let detail = json!({
-        "place": state.url(),
-        "version": now.as_ref().and_then(|raw| raw.version_id.clone()),
-    });
-    let run = &record.ctx.run;
-    run.step(&record.unit.id, Step::WriteState, StepState::Begun, &detail)?;
-    let written = state.replace(etag(now.as_ref()).as_deref(), content).await;
-    // An answer that got lost, and a request that was sent twice, look like a failure.
-    let after = store.raw().await.map_err(|error| unreadable(&error))?;
-    if after.is_some_and(|after| after.bytes == content) {
-        record.step_ended(Step::WriteState, StepState::Done);
-        return Ok(());
-    }
-    record.step_ended(Step::WriteState, StepState::Failed);
-    Err(match written {
-        Err(error) => Failure::fact(error.to_string(), error.hint(), error.is_refusal()),
-        Ok(()) => Failure::failed(Diagnostic::error(format!(
-            "`{}` was written, and reads back as something else",
-            state.url()
-        ))),
-    })
-}
-
-fn moved(state: &S3State) -> Failure {
-    Failure::refused(
-        Diagnostic::error(format!("`{}` has changed since it was shown", state.url()))
-            .with_hint("run it again: then it shows what is there now"),
-    )
-}
-
-fn not_in_s3(unit: &Unit) -> Failure {
-    Failure::refused(
-        Diagnostic::error(format!("the state of `{}` is not in S3", unit.id))
-            .with_hint("a local state is a file: copy the one that is meant over it"),
-    )
-}
-
-/// Whether two states say the same: then there is nothing to write.
-fn says_the_same(one: &StateVersion, other: &StateVersion) -> bool {
-    let secrets = Secrets::of(&[&one.document, &other.document], false);
-    let (_, outputs) = compare(&one.document, &other.document, &secrets);
-    outputs.is_empty() && Fingerprint::of(&one.document) == Fingerprint::of(&other.document)
-}
-
-fn same_lineage(
-    record: &Record<'_>,
-    last: &StateVersion,
-    wanted: &StateVersion,
-) -> Result<(), Failure> {
-    let (is, other) = (&last.document.lineage, &wanted.document.lineage);
-    if is == other {
-        return Ok(());
-    }
-    Err(Failure::refused(
-        Diagnostic::error(format!(
-            "the lineage of that state is `{other}`, and the one of `{}` is `{is}`",
-            record.unit.id
-        ))
-        .with_detail("two lineages are two states: the one does not come from the other")
-        .with_hint(format!(
-            "`tfw migrate {} --from FILE --overwrite {is}` replaces one by another",
-            record.unit.id
-        )),
-    ))
-}
-
-/// Shows what will be otherwise.
-fn show(record: &Record<'_>, current: Option<&StateVersion>, wanted: &StateVersion) {
-    let Some(current) = current else { return };
-    let (before, after) = (&current.document, &wanted.document);
-    let secrets = Secrets::of(&[before, after], false);
-    let (resources, outputs) = compare(before, after, &secrets);
-    record.ctx.events.emit(Event::StateDiffers {
-        diff: Box::new(StateDiff {
-            unit: record.unit.id.clone(),
-            from: id_of(current),
-            to: id_of(wanted),
-            changes: Fingerprint::of(after).since(&Fingerprint::of(before)),
-            resources,
-            outputs,
-        }),
-    });
-}
-
-async fn agree(
-    record: &Record<'_>,
     replacement: &Replacement,
-    place: &str,
-    serial: u64,
+    states: Vec<Wanted>,
 ) -> Result<(), Failure> {
-    let (ctx, unit) = (record.ctx, record.unit);
-    let what = match replacement {
-        Replacement::Version(name) => format!("the version `{name}`"),
-        Replacement::File(file) => format!("`{}`", file.display()),
-    };
-    let question = || {
-        format!(
-            "tfw will write {what} as the new state of `{}`, with the serial {serial}:\n  {place}\nThe state that is there stays a version in the bucket. No resource changes.",
-            unit.id
+    record.phase(Phase::State);
+    for wanted in states {
+        exchange::run(
+            record,
+            &wanted,
+            replacement.doing(),
+            replacement.operation(),
         )
-    };
-    ctx.consent
-        .obtain(ctx, Matter::Tfw, &[unit], question, replacement.doing())
-        .await
+        .await?;
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use super::cache::Cache;
 use super::history;
 use crate::aws::{AwsError, VerifiedAccount};
 use crate::events::Phase;
-use crate::model::{Backend, Diagnostic, StateId, UnitId};
+use crate::model::{Backend, Diagnostic, StateId, UnitId, Workspace};
 use crate::stage::backend;
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
@@ -46,6 +46,11 @@ pub(super) struct Version {
 /// # Errors
 /// Only Terraform can read it, or there are no credentials.
 pub(super) async fn store(record: &Record<'_>) -> Result<StateStore, Failure> {
+    store_of(record, record.unit.backend.workspace()).await
+}
+
+/// The store of one of its workspaces.
+async fn store_of(record: &Record<'_>, workspace: &Workspace) -> Result<StateStore, Failure> {
     record.phase(Phase::State);
     let unit = record.unit;
     let account = match &unit.backend {
@@ -61,7 +66,10 @@ pub(super) async fn store(record: &Record<'_>) -> Result<StateStore, Failure> {
         Backend::Local(_) => VerifiedAccount::without_credentials(),
         Backend::S3(_) => backend::verify(record).await?.state_account().clone(),
     };
-    states::open(unit, &account).await
+    let place = unit.backend.with_workspace(workspace.clone());
+    StateStore::at(&unit.folder, &place, &account)
+        .await
+        .map_err(|error| states::unreadable(&error))
 }
 
 /// The current state of the record's unit, and where it lies.
@@ -79,6 +87,14 @@ pub(super) async fn current(record: &Record<'_>) -> Result<(RawState, String), F
         Some(raw) => Ok((raw, place)),
         None => Err(no_state(&record.unit.id, &place)),
     }
+}
+
+/// Refuses to write what is a file.
+pub(super) fn not_in_s3(unit: &UnitId) -> Failure {
+    Failure::refused(
+        Diagnostic::error(format!("the state of `{unit}` is not in S3"))
+            .with_hint("a local state is a file: copy the one that is meant over it"),
+    )
 }
 
 fn no_state(unit: &UnitId, place: &str) -> Failure {
@@ -102,7 +118,18 @@ impl Versions {
     /// # Errors
     /// They cannot be listed, or only Terraform knows them.
     pub(super) async fn list(record: &Record<'_>) -> Result<Self, Failure> {
-        match store(record).await? {
+        Self::of_workspace(record, record.unit.backend.workspace()).await
+    }
+
+    /// Lists those of one of its workspaces.
+    ///
+    /// # Errors
+    /// As [`Versions::list`].
+    pub(super) async fn of_workspace(
+        record: &Record<'_>,
+        workspace: &Workspace,
+    ) -> Result<Self, Failure> {
+        match store_of(record, workspace).await? {
             StateStore::S3(state) => Self::in_bucket(state).await,
             StateStore::Local(state) => Self::in_files(&state).await,
         }

@@ -61,8 +61,8 @@ pub(crate) fn from_xtask(name: &str) -> String {
     }
 }
 
-/// Where `cargo xtask chaos` wants its table; otherwise nobody does.
-pub(crate) fn chaos_table() -> Option<PathBuf> {
+/// The folder in which `cargo xtask chaos` wants its tables; otherwise nobody wants one.
+pub(crate) fn chaos_tables() -> Option<PathBuf> {
     std::env::var_os("TFW_TEST_CHAOS").map(PathBuf::from)
 }
 

@@ -1,63 +1,15 @@
-//! Migrations that are broken off: at every entry of the journal, and at every request.
+//! Migrations that are broken off.
 //!
 //! After each, the whole state is at one end at least, a second `tfw migrate` ends what the first
 //! began, and no lock is left that tfw did not name. The test command runs a kill after every entry
-//! and every fault at the requests that matter most; `cargo xtask chaos` runs every fault at every
-//! request that a whole migration makes, and writes down what came of it.
+//! of the journal and every fault at the requests that matter most.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-
+use super::{Fault, Saboteur, Server, every_fault_at, nth};
 use crate::support::states::{content, state_of, unbacked};
-use crate::support::{Client, Request, Run, TestEnvironment, fixtures, preload};
-
-/// An S3 server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Server {
-    Moto,
-    SeaweedFs,
-}
-
-/// What happens to one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Fault {
-    /// tfw is killed; the server never sees the request.
-    KillTfw,
-    /// The request is done, and tfw is killed before it hears of it.
-    KillTfwAfter,
-    /// Terraform is killed.
-    KillTerraform,
-    /// The connection breaks.
-    Drop,
-    /// The request is done, and the answer is lost.
-    DropAfter,
-    /// The answer takes a second.
-    Delay,
-    /// Half of the answer.
-    Truncate,
-    Status403,
-    Status500,
-    Status503,
-}
-
-const FAULTS: [Fault; 10] = [
-    Fault::KillTfw,
-    Fault::KillTfwAfter,
-    Fault::KillTerraform,
-    Fault::Drop,
-    Fault::DropAfter,
-    Fault::Delay,
-    Fault::Truncate,
-    Fault::Status403,
-    Fault::Status500,
-    Fault::Status503,
-];
+use crate::support::{Request, Run, TestEnvironment, fixtures, preload};
 
 /// The workspaces that are moved, with the keys of their states.
 const WORKSPACES: [(&str, &str, &str); 2] = [
@@ -73,15 +25,12 @@ const WORKSPACES: [(&str, &str, &str); 2] = [
 struct World {
     test: TestEnvironment,
     states: BTreeMap<&'static str, String>,
-    pid: Arc<AtomicI32>,
+    saboteur: Saboteur,
 }
 
 impl World {
     fn new(server: Server) -> Self {
-        let test = match server {
-            Server::Moto => TestEnvironment::new(),
-            Server::SeaweedFs => TestEnvironment::on_seaweedfs(),
-        };
+        let test = server.environment();
         // On one of them Terraform has been at work before: then there is something to put back.
         let main = match server {
             Server::Moto => fixtures::local(&fixtures::builtin()),
@@ -104,7 +53,7 @@ impl World {
         Self {
             test,
             states,
-            pid: Arc::default(),
+            saboteur: Saboteur::default(),
         }
     }
 
@@ -123,34 +72,7 @@ impl World {
                 .env("LD_PRELOAD", preload::kill_after_entry())
                 .env("TFW_TEST_KILL_AFTER_ENTRY", entry.to_string());
         }
-        let running = command.spawn();
-        self.pid
-            .store(running.pid().as_raw_nonzero().get(), Ordering::SeqCst);
-        running.wait()
-    }
-
-    /// Lets a fault happen to the first request that is as described.
-    fn arm(&self, fault: Fault, meets: impl Fn(&Request) -> bool + Send + 'static) {
-        let when = self.test.proxy().when(meets).times(1);
-        let pid = Arc::clone(&self.pid);
-        let kill_tfw = move || {
-            if let Some(pid) = Pid::from_raw(pid.load(Ordering::SeqCst)) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        };
-        let folder = self.test.path("environments/dev").canonicalize().unwrap();
-        match fault {
-            Fault::KillTfw => when.happens_before(kill_tfw),
-            Fault::KillTfwAfter => when.happens_after(kill_tfw),
-            Fault::KillTerraform => when.happens_before(move || kill_all_in(&folder)),
-            Fault::Drop => when.disconnect(),
-            Fault::DropAfter => when.happens_after(|| {}),
-            Fault::Delay => when.delay(Duration::from_secs(1)),
-            Fault::Truncate => when.truncate(),
-            Fault::Status403 => when.refuse(403, "AccessDenied"),
-            Fault::Status500 => when.refuse(500, "InternalError"),
-            Fault::Status503 => when.refuse(503, "SlowDown"),
-        }
+        self.saboteur.run(command)
     }
 
     /// Asserts what must hold whatever happened.
@@ -207,25 +129,6 @@ impl World {
     }
 }
 
-/// Kills every process whose working directory is this folder.
-fn kill_all_in(folder: &std::path::Path) {
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
-            continue;
-        };
-        let there = fs::read_link(entry.path().join("cwd"));
-        if there.is_ok_and(|cwd| cwd == folder)
-            && let Some(pid) = Pid::from_raw(pid)
-        {
-            let _ = kill_process(pid, Signal::KILL);
-        }
-    }
-}
-
 /// One story: the fault, and what the first and the second run came to.
 #[track_caller]
 fn story(
@@ -235,7 +138,7 @@ fn story(
     meets: impl Fn(&Request) -> bool + Send + 'static,
 ) -> (i32, i32) {
     let world = World::new(server);
-    world.arm(fault, meets);
+    world.saboteur.arm(&world.test, fault, meets);
     let first = world.migrate(None);
     let what = format!("{server:?}, {fault:?} at {what}");
     world.nothing_is_lost(&what, &first);
@@ -254,43 +157,12 @@ fn story(
     (first.code(), second.code())
 }
 
-/// A request as the table names it: who, what, on what.
-fn name(request: &Request) -> String {
-    let client = match request.client() {
-        Client::Tfw => "tfw",
-        Client::Terraform => "Terraform",
-        Client::Provider => "provider",
-        Client::Other => "other",
-    };
-    let path = request.path.trim_start_matches('/');
-    let key = path.split_once('/').map_or("", |(_, key)| key);
-    let key = if key.is_empty() { "the bucket" } else { key };
-    match request.service() {
-        Some("s3") => format!("{client} {} {key}", request.operation()),
-        _ => format!("{client} {}", request.operation()),
-    }
-}
-
 /// The requests of a migration that nothing happens to.
-fn recorded(server: Server) -> Vec<String> {
+fn recorded(server: Server) -> Vec<Request> {
     let world = World::new(server);
     world.migrate(None).succeeds();
     world.is_done("nothing happened");
-    world.test.proxy().requests().iter().map(name).collect()
-}
-
-/// The n-th request of the run, from 0.
-fn nth(number: usize) -> impl Fn(&Request) -> bool + Send + 'static {
-    let seen = AtomicUsize::new(0);
-    move |_| seen.fetch_add(1, Ordering::SeqCst) == number
-}
-
-/// Every fault at one kind of request.
-#[track_caller]
-fn every_fault(server: Server, what: &str, meets: fn(&Request) -> bool) {
-    for fault in FAULTS {
-        story(server, fault, what, meets);
-    }
+    world.test.proxy().requests()
 }
 
 fn puts_lock(request: &Request) -> bool {
@@ -310,18 +182,7 @@ fn reads_back(request: &Request) -> bool {
     request.method == "GET" && request.query.contains("versionId")
 }
 
-macro_rules! every_fault_at {
-    ($($name:ident: $server:ident, $what:literal, $meets:ident;)*) => {
-        $(
-            #[test]
-            fn $name() {
-                every_fault(Server::$server, $what, $meets);
-            }
-        )*
-    };
-}
-
-every_fault_at! {
+every_fault_at! { story;
     faults_at_put_lock_on_moto: Moto, "PUT lock", puts_lock;
     faults_at_put_state_on_moto: Moto, "PUT state", puts_state;
     faults_at_delete_lock_on_moto: Moto, "DELETE lock", deletes_lock;
@@ -439,55 +300,10 @@ fn a_kill_after_every_odd_journal_entry_on_seaweedfs() {
 /// the ordinary run takes the first request of all, and `cargo xtask chaos` takes all of them.
 #[test]
 fn every_fault_at_every_request() {
-    let table = crate::support::chaos_table();
-    let mut text = String::new();
-    for server in [Server::Moto, Server::SeaweedFs] {
-        let requests = recorded(server);
-        let count = if table.is_some() { requests.len() } else { 1 };
-        let todo: Mutex<Vec<(usize, Fault)>> = Mutex::new(
-            (0..count)
-                .rev()
-                .flat_map(|number| FAULTS.into_iter().rev().map(move |fault| (number, fault)))
-                .collect(),
-        );
-        let done: Mutex<BTreeMap<(usize, Fault), (i32, i32)>> = Mutex::default();
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    loop {
-                        let Some((number, fault)) = todo.lock().unwrap().pop() else {
-                            break;
-                        };
-                        let what = format!("request {} ({})", number + 1, requests[number]);
-                        let codes = story(server, fault, &what, nth(number));
-                        done.lock().unwrap().insert((number, fault), codes);
-                    }
-                });
-            }
-        });
-        let done = done.into_inner().unwrap();
-        assert_eq!(done.len(), count * FAULTS.len());
-        let heads: Vec<String> = FAULTS.iter().map(|fault| format!("{fault:?}")).collect();
-        let _ = writeln!(text, "\n## {server:?}\n");
-        let _ = writeln!(text, "| # | request | {} |", heads.join(" | "));
-        let _ = writeln!(text, "|---|---|{}", "---|".repeat(FAULTS.len()));
-        for (number, request) in requests.iter().enumerate().take(count) {
-            let cells: Vec<String> = FAULTS
-                .iter()
-                .map(|fault| {
-                    let (first, second) = done[&(number, *fault)];
-                    format!("{first} → {second}")
-                })
-                .collect();
-            let _ = writeln!(
-                text,
-                "| {} | `{request}` | {} |",
-                number + 1,
-                cells.join(" | ")
-            );
-        }
-    }
-    if let Some(file) = table {
-        fs::write(file, text).unwrap();
-    }
+    super::every_fault_at_every_request(
+        "migration",
+        recorded,
+        |_| &[],
+        |server, fault, index, what| story(server, fault, what, nth(index)),
+    );
 }
