@@ -308,6 +308,11 @@ impl Bucket {
             {
                 self.delete(key, version_id, None).await
             }
+            // `s3:DeleteObjectVersion` is more than Terraform's own locks take, and more than a
+            // bucket with Object Lock grants: a delete marker does as well.
+            Err(AwsError::AccessDenied { .. }) if version_id.is_some() && object.etag.is_some() => {
+                self.delete(key, None, object.etag.as_deref()).await
+            }
             other => other,
         }
     }

@@ -72,9 +72,8 @@ pub(super) struct ShowArgs {
 /// with what to do instead.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  tfw lock release dev --id 4bb62615        show the holder, ask, release
-  tfw lock release dev --id 4bb62615 --yes  without asking
-  tfw lock release prod --id 4bb62615 --yes --approve prod")]
+  tfw lock release dev --id 4bb62615-0184-90de-d3f5-c7d319d2f2d5
+  tfw lock release prod --id \"$ID\" --yes --approve prod")]
 pub(super) struct ReleaseArgs {
     /// The unit: dev, or prod/eks where the environment has stacks
     unit: String,

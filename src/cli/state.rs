@@ -358,11 +358,20 @@ async fn pull(ctx: &Context, folder: &FreshFolder) -> Done {
     match pipeline::pull_states(ctx, folder).await {
         Ok((states, diagnostics)) => {
             let s = if states.len() == 1 { "" } else { "s" };
-            let text = format!(
-                "copied {} state{s} into `{}`\n",
-                states.len(),
-                folder.path().display()
-            );
+            let place = folder.path().display();
+            let mut text = match states.len() {
+                0 => "copied nothing\n".to_owned(),
+                count => format!("copied {count} state{s} into `{place}`\n"),
+            };
+            let units = ctx
+                .selected
+                .iter()
+                .map(|&index| &ctx.project.units[index].id);
+            let without = units.filter(|unit| states.iter().all(|state| state.unit != **unit));
+            let without: Vec<String> = without.map(ToString::to_string).collect();
+            if !without.is_empty() {
+                text = format!("{text}nothing of {}\n", without.join(", "));
+            }
             done(Some(json!({ "states": states })), &diagnostics, text)
         }
         Err(error) => {

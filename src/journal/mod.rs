@@ -117,6 +117,16 @@ impl TfwFolder {
         self.path.join("plans").join(run_id)
     }
 
+    /// What a run takes away from a unit, or overwrites: the states are in clear.
+    pub fn backup(&self, unit: &UnitId, run_id: &str) -> PathBuf {
+        self.backups()
+            .join(format!("{}.{run_id}", unit.file_stem()))
+    }
+
+    fn backups(&self) -> PathBuf {
+        self.path.join("backups")
+    }
+
     /// What tfw keeps of a unit from run to run.
     pub fn data(&self, unit: &UnitId) -> PathBuf {
         self.path.join("data").join(unit.file_stem())

@@ -35,7 +35,7 @@ struct PastStep {
 }
 
 /// Steps in which Terraform holds the lock of a state.
-const LOCKING: [&str; 3] = ["plan", "apply", "exec"];
+const LOCKING: [&str; 4] = ["plan", "apply", "exec", "shell"];
 
 impl TfwFolder {
     /// A run by its id, where it is one of this folder.
@@ -109,6 +109,11 @@ impl PastRun {
         {
             step.ended = Some(time);
         }
+    }
+
+    /// Whether it ended without a step, so that nothing came of it but what it printed.
+    pub(super) fn only_looked(&self) -> bool {
+        self.steps.is_empty()
     }
 
     /// Whether a Terraform of this run worked on a unit at that time.

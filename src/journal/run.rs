@@ -14,8 +14,11 @@ use super::{
 };
 use crate::model::UnitId;
 
-/// Finished runs whose journal, logs and report are kept.
+/// Finished runs whose journal, logs and report are kept: of those that did something, and of those
+/// that only looked.
 const RUNS_KEPT: usize = 100;
+/// In the folder of a run that only looked.
+const LOOKED: &str = "looked";
 /// Finished runs whose saved plans are kept; plans hold secrets, so these are fewer.
 const PLANS_KEPT: usize = 10;
 
@@ -198,6 +201,10 @@ impl Run {
     /// One of the two cannot be written.
     pub fn end(&self, report: &[u8], exit_code: u8) -> Result<(), JournalError> {
         write_private(&self.folder.join("report.json"), report)?;
+        let past = self.tfw.past_run(&self.id);
+        if past.is_some_and(|run| run.only_looked()) {
+            write_private(&self.folder.join(LOOKED), b"")?;
+        }
         self.append(&json!({ "event": "ended", "exit_code": exit_code }), true)
     }
 
@@ -220,23 +227,30 @@ impl Run {
     /// person may still need it, so it stays; and so does one that keeps a state which may exist
     /// nowhere else. Failures are no reason to stop a run.
     fn prune(&self) {
-        for (parent, kept) in [("plans", PLANS_KEPT), ("runs", RUNS_KEPT)] {
-            let parent = self.tfw.path().join(parent);
-            let Ok(entries) = fs::read_dir(&parent) else {
-                continue;
-            };
-            let mut finished: Vec<String> = entries
-                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-                .filter(|id| {
-                    let run = self.tfw.run(id);
-                    (run.join("report.json").exists() && !keeps_a_state(&run)) || !run.exists()
-                })
-                .collect();
-            finished.sort_unstable();
-            let surplus = finished.len().saturating_sub(kept);
-            for id in finished.iter().take(surplus) {
-                let _ = fs::remove_dir_all(parent.join(id));
-            }
+        let is_over = |id: &str| {
+            let run = self.tfw.run(id);
+            (run.join("report.json").exists() && !keeps_a_state(&run)) || !run.exists()
+        };
+        let looked = |id: &str| self.tfw.run(id).join(LOOKED).exists();
+        self.prune_in("plans", PLANS_KEPT, is_over);
+        self.prune_in("runs", RUNS_KEPT, |id| is_over(id) && !looked(id));
+        self.prune_in("runs", RUNS_KEPT, |id| is_over(id) && looked(id));
+    }
+
+    /// Removes the oldest of those that are meant, but for so many.
+    fn prune_in(&self, parent: &str, kept: usize, is_meant: impl Fn(&str) -> bool) {
+        let parent = self.tfw.path().join(parent);
+        let Ok(entries) = fs::read_dir(&parent) else {
+            return;
+        };
+        let mut finished: Vec<String> = entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|id| is_meant(id))
+            .collect();
+        finished.sort_unstable();
+        let surplus = finished.len().saturating_sub(kept);
+        for id in finished.iter().take(surplus) {
+            let _ = fs::remove_dir_all(parent.join(id));
         }
     }
 }
@@ -328,5 +342,26 @@ mod tests {
             tfw.plans("20200100T000000Z-000000").exists(),
             "the unfinished one stays"
         );
+    }
+
+    #[test]
+    fn runs_that_only_look_take_no_room_from_those_that_did_something() {
+        let (_root, tfw) = folder();
+        let apply = Run::begin(&tfw, "apply").expect("begins");
+        let unit = "dev".parse().expect("a unit");
+        let step = |state| apply.step(&unit, Step::Apply, state, &json!({}));
+        step(StepState::Begun).expect("written");
+        step(StepState::Done).expect("written");
+        apply.end(b"{}", 0).expect("written");
+        for _ in 0..RUNS_KEPT + 5 {
+            let run = Run::begin(&tfw, "lock list").expect("begins");
+            run.end(b"{}", 0).expect("written");
+        }
+        assert!(apply.folder().join("report.json").exists());
+        let left = fs::read_dir(tfw.path().join("runs"))
+            .expect("there")
+            .count();
+        // One more than is kept until the next run begins.
+        assert_eq!(left, 1 + RUNS_KEPT + 1);
     }
 }

@@ -39,6 +39,6 @@ pub use outcome::{BackendAddress, Diagnostic, InitRun, Outcome, Severity, UnitRe
 pub use project::{Dependencies, Environment, Input, Project, TerraformSettings, Unit};
 pub use state::{
     Happened, HistoryEntry, InstanceChange, InstanceChanges, MASK, OutputChange, PulledState,
-    ShownResource, ShownState, StateDiff, StateId, ValueChange, Values, shown,
+    ReplacedState, ShownResource, ShownState, StateDiff, StateId, ValueChange, Values, shown,
 };
 pub use status::{Condition, StatePresence, UnitStatus};

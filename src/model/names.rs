@@ -126,7 +126,7 @@ checked_string!(
 );
 checked_string!(
     /// A Terraform workspace; `default` unless the manifest says otherwise.
-    Workspace, "a workspace name (letters, digits, `_`, `-`, `.` and `~`)", is_workspace
+    Workspace, "a workspace name (letters, digits, and `-_.~$&+=:@`)", is_workspace
 );
 
 impl MfaSerial {
@@ -226,11 +226,10 @@ fn is_region(value: &str) -> bool {
         && value.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
+/// What Go's `url.PathEscape` leaves as it is: that is Terraform's rule (`validWorkspaceName`).
 fn is_workspace(value: &str) -> bool {
-    !value.is_empty()
-        && value
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '~'))
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.~$&+=:@".contains(c);
+    !value.is_empty() && value.chars().all(is_plain)
 }
 
 impl Workspace {

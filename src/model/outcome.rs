@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{AccountId, Changes, Lock, Migration, Region, Unit};
+use super::{AccountId, Changes, Lock, Migration, Region, ReplacedState, Unit};
 
 /// How one unit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -105,6 +105,23 @@ impl Diagnostic {
 }
 
 impl Outcome {
+    /// Carries on what the unit did before the plan that follows a rollback: the plan's outcome
+    /// stands, and what was written and said stays told.
+    pub fn follows(&mut self, before: Self) {
+        if before.replaced.is_none() || self.replaced.is_some() {
+            return;
+        }
+        self.replaced = before.replaced;
+        let since = std::mem::replace(&mut self.diagnostics, before.diagnostics);
+        for diagnostic in since {
+            if !self.diagnostics.contains(&diagnostic) {
+                self.diagnostics.push(diagnostic);
+            }
+        }
+        let spent = before.duration_ms.unwrap_or_default() + self.duration_ms.unwrap_or_default();
+        self.duration_ms = Some(spent);
+    }
+
     /// The outcome of a unit that has not begun: what is known of it beforehand.
     pub fn pending(unit: &Unit) -> Self {
         Self {
@@ -132,6 +149,7 @@ impl Outcome {
             log: None,
             plan_file: None,
             migration: None,
+            replaced: None,
         }
     }
 
@@ -196,4 +214,7 @@ pub struct Outcome {
     /// What was moved; only a migration's report has the field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migration: Option<Option<Migration>>,
+    /// The states that were replaced; only the report of a rollback or a push has the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Vec<ReplacedState>>,
 }

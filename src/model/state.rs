@@ -168,6 +168,23 @@ pub struct Values {
     pub after: Value,
 }
 
+/// A state that was put in the place of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReplacedState {
+    /// The Terraform workspace.
+    pub workspace: String,
+    /// Where it lies.
+    pub place: String,
+    /// Its serial.
+    pub serial: u64,
+    /// Its version; `None`: the bucket keeps none.
+    pub version_id: Option<String>,
+    /// The version of what was there; `None`: nothing was, or the bucket does not keep it.
+    pub before: Option<String>,
+    /// The copy of what was there and no version keeps, relative to the manifest's folder.
+    pub backup: Option<String>,
+}
+
 /// A state in a backup of several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PulledState {

@@ -18,7 +18,7 @@ use crate::stage::record::Record;
 use crate::stage::site::{self, Site};
 use crate::stage::states;
 use crate::stage::{Context, SafeBackend};
-use crate::state::{Found, StateStore};
+use crate::state::{Found, StateError, StateStore};
 use crate::terraform::Recorded;
 
 /// Looks at the selected units; the rows stand in their order. Each diagnostic names its unit.
@@ -187,8 +187,11 @@ async fn lock_of(store: &StateStore, locks: bool) -> Result<Option<Lock>, Failur
     if !locks {
         return Ok(None);
     }
-    let holder = store.lock_holder().await;
-    holder.map_err(|error| states::unreadable(&error))
+    match store.lock_holder().await {
+        // It locks, whoever it is.
+        Err(StateError::NotALock { .. }) => Ok(Some(Lock::unknown())),
+        holder => holder.map_err(|error| states::unreadable(&error)),
+    }
 }
 
 /// Whether the unit's data folder is initialised for the backend of the manifest.

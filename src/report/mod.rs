@@ -99,7 +99,8 @@ impl Builder {
             }
             Event::UnitFinished { unit, outcome } => {
                 if let Some(entry) = self.entry(unit) {
-                    (**outcome).clone_into(entry);
+                    let before = std::mem::replace(entry, (**outcome).clone());
+                    entry.follows(before);
                 }
             }
             Event::Provisional { unit, .. } => {

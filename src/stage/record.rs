@@ -8,7 +8,9 @@ use super::Context;
 use super::failure::Failure;
 use crate::events::{Event, Phase};
 use crate::journal::{Step, StepState};
-use crate::model::{Changes, Diagnostic, InitRun, Lock, Migration, Outcome, Unit, UnitResult};
+use crate::model::{
+    Changes, Diagnostic, InitRun, Lock, Migration, Outcome, ReplacedState, Unit, UnitResult,
+};
 
 /// The outcome of a unit in the making. Dropped unfinished it says nothing; every path ends in
 /// [`Record::finish`].
@@ -129,6 +131,16 @@ impl<'c> Record<'c> {
     /// What was moved.
     pub(crate) fn migrated(&mut self, migration: Migration) {
         self.outcome.migration = Some(Some(migration));
+    }
+
+    /// A state was put in the place of another.
+    pub(crate) fn replaced(&mut self, state: ReplacedState) {
+        self.outcome.replaced.get_or_insert_default().push(state);
+    }
+
+    /// Says that the unit is one whose states are to be replaced.
+    pub(crate) fn replaces(&mut self) {
+        self.outcome.replaced.get_or_insert_default();
     }
 
     /// A lock is left behind.

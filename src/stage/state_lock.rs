@@ -1,7 +1,10 @@
 //! tfw's own lock on a state, in Terraform's form: known before it is taken, and named when it
 //! stays.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::failure::Failure;
 use super::record::Record;
@@ -9,8 +12,11 @@ use super::states::unreadable;
 use crate::aws::AwsError;
 use crate::env_vars::USER;
 use crate::journal::{Step, StepState, host};
-use crate::model::{Backend, Diagnostic, Unit, UnitId};
+use crate::model::{Backend, Diagnostic, Lock, Unit, UnitId};
 use crate::state::{NewLock, S3State, StateError};
+
+/// How long a lock that somebody else holds is left alone between two tries.
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// A lock that is held. [`StateLock::release`] it, whatever happens.
 #[must_use]
@@ -21,12 +27,13 @@ pub(crate) struct StateLock<'a> {
 
 impl<'a> StateLock<'a> {
     /// Takes the lock, for an operation that people can read: `reencryption`. Its id is in the
-    /// journal before it is taken.
+    /// journal before it is taken. Where somebody else has it, waits as long as the manifest lets
+    /// Terraform wait.
     ///
     /// # Errors
-    /// Somebody else holds it, or S3 would not.
+    /// Somebody else holds it, or S3 would not: then no lock stays that is not named.
     pub(crate) async fn take(
-        record: &Record<'_>,
+        record: &mut Record<'_>,
         state: &'a S3State,
         operation: &str,
     ) -> Result<Self, Failure> {
@@ -34,8 +41,39 @@ impl<'a> StateLock<'a> {
         let detail = json!({ "id": id, "place": state.lock_url(), "operation": operation });
         let run = &record.ctx.run;
         run.step(&record.unit.id, Step::LockState, StepState::Begun, &detail)?;
-        take(record, state, &id, operation).await?;
-        Ok(Self { state, id })
+        let until = Instant::now() + record.unit.lock_timeout;
+        let mut waits = false;
+        loop {
+            let failure = match take(record, state, &id, operation).await {
+                Ok(()) => return Ok(Self { state, id }),
+                Err(failure) => failure,
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            match &failure.lock {
+                Some(holder) if !left.is_zero() => {
+                    if !waits {
+                        record.note(waits_for(Some(holder)));
+                        waits = true;
+                    }
+                    tokio::select! {
+                        biased;
+                        () = record.ctx.signals.stopped() => {}
+                        () = sleep(left.min(BETWEEN_TRIES)) => continue,
+                    }
+                }
+                Some(_) => {}
+                // The request may have been done all the same.
+                None => {
+                    record.step_ended(Step::LockState, StepState::Failed);
+                    return Err(match release(state, &id).await {
+                        Ok(()) => failure,
+                        Err(_) => with_details(failure, &doubtful(record.unit, state, &id)),
+                    });
+                }
+            }
+            record.step_ended(Step::LockState, StepState::Failed);
+            return Err(failure);
+        }
     }
 
     /// Looks whether it is still held: somebody may have released it by its id.
@@ -118,6 +156,36 @@ pub(crate) async fn release(state: &S3State, id: &str) -> Result<(), Failure> {
     }
 }
 
+/// For whom a unit waits that wants the lock of its state.
+pub(crate) fn waits_for(holder: Option<&Lock>) -> String {
+    let who = match holder {
+        Some(lock) => format!(
+            "{} holds since {}, for `{}`",
+            lock.who,
+            lock.since(),
+            lock.doing()
+        ),
+        None => "somebody else holds".to_owned(),
+    };
+    format!("waits for the state lock, which {who}")
+}
+
+/// Whether a lock was taken is not known.
+fn doubtful(unit: &Unit, state: &S3State, id: &str) -> Failure {
+    Failure::failed(
+        Diagnostic::error(format!(
+            "tfw's own lock `{}` may be there all the same",
+            state.lock_url()
+        ))
+        .with_detail(format!("lock id: {id}"))
+        .with_hint(format!(
+            "{} tells; if it is there, {} removes it",
+            WayOut::of(unit).show(),
+            WayOut::of(unit).release(id)
+        )),
+    )
+}
+
 /// A lock of tfw's own that stays, or may.
 pub(crate) fn left_behind(state: &S3State, id: &str, error: Option<&StateError>) -> Failure {
     let mut diagnostic = Diagnostic::error(format!(
@@ -132,8 +200,7 @@ pub(crate) fn left_behind(state: &S3State, id: &str, error: Option<&StateError>)
             ..
         } = error
         {
-            diagnostic = diagnostic
-                .with_hint("allow `s3:DeleteObject` and `s3:DeleteObjectVersion` on `*.tflock`");
+            diagnostic = diagnostic.with_hint("allow `s3:DeleteObject` on `*.tflock`");
         }
     }
     Failure::failed(diagnostic)

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::Context;
 use super::failure::Failure;
 use super::record::Record;
-use super::state_lock::WayOut;
+use super::state_lock::{WayOut, waits_for};
 use super::states;
 use crate::aws::VerifiedAccount;
 use crate::credentials::Endpoint;
@@ -300,19 +300,8 @@ async fn tell_for_whom(ctx: &Context, unit: &Unit, account: &VerifiedAccount) {
         let state_account = ctx.sessions.verify_backend(unit, account).await.ok()?;
         states::lock_holder(unit, &state_account).await.ok()?
     };
-    let who = match holder.await {
-        Some(lock) => format!(
-            "{} holds since {}, for `{}`",
-            lock.who,
-            lock.since(),
-            lock.doing()
-        ),
-        None => "somebody else holds".to_owned(),
-    };
-    ctx.events.note(
-        Some(&unit.id),
-        format!("waits for the state lock, which {who}"),
-    );
+    let holder = holder.await;
+    ctx.events.note(Some(&unit.id), waits_for(holder.as_ref()));
 }
 
 /// A line of tfw's own in the log: what follows, and how it ended. Terraform goes on in silence

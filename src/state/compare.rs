@@ -48,20 +48,7 @@ pub fn compare(
     after: &StateDocument,
     secrets: &Secrets,
 ) -> (Vec<InstanceChange>, Vec<OutputChange>) {
-    let by_address = |state: &StateDocument| -> BTreeMap<String, (Value, Marks, [u8; 32])> {
-        let instances = state.instances();
-        instances
-            .map(|each| {
-                let attributes = each.attributes().clone();
-                (
-                    each.address(),
-                    (attributes, Marks::of(&each), each.digest()),
-                )
-            })
-            .collect()
-    };
     let (old, new) = (by_address(before), by_address(after));
-    let nothing = (Value::Null, Marks::None, [0; 32]);
     let mut instances = Vec::new();
     for address in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         let action = match (old.contains_key(address), new.contains_key(address)) {
@@ -69,12 +56,30 @@ pub fn compare(
             (_, false) => Happened::Destroy,
             _ => Happened::Change,
         };
-        let one = old.get(address).unwrap_or(&nothing);
-        let other = new.get(address).unwrap_or(&nothing);
-        if one.2 == other.2 {
+        let (one, other) = (old.get(address), new.get(address));
+        if one.map(Instance::digest) == other.map(Instance::digest) {
             continue;
         }
         let mut attributes = Vec::new();
+        if let (Some(one), Some(other)) = (one, other) {
+            for ((name, before), (_, after)) in one.traits().into_iter().zip(other.traits()) {
+                if before != after {
+                    attributes.push(ValueChange {
+                        path: format!("({name})"),
+                        values: Values {
+                            before: before.clone(),
+                            after: after.clone(),
+                        },
+                    });
+                }
+            }
+        }
+        let side = |instance: Option<&Instance<'_>>| {
+            instance.map_or((Value::Null, Marks::None), |instance| {
+                (instance.attributes().clone(), Marks::of(instance))
+            })
+        };
+        let (one, other) = (side(one), side(other));
         let sides = Sides {
             before: (&one.0, &one.1),
             after: (&other.0, &other.1),
@@ -88,6 +93,11 @@ pub fn compare(
         });
     }
     (instances, outputs(before, after, secrets))
+}
+
+fn by_address(state: &StateDocument) -> BTreeMap<String, Instance<'_>> {
+    let instances = state.instances();
+    instances.map(|each| (each.address(), each)).collect()
 }
 
 fn outputs(before: &StateDocument, after: &StateDocument, secrets: &Secrets) -> Vec<OutputChange> {
@@ -328,6 +338,44 @@ mod tests {
         after.resources.push(data);
         assert_eq!(count(&after), changes);
         assert_eq!(count(&before), InstanceChanges::default());
+    }
+
+    #[test]
+    fn what_is_true_beside_the_attributes_differs_too() {
+        let state = |provider: &str, version: u64, status: Value| {
+            let instance = json!({
+                "schema_version": version, "status": status, "attributes": { "id": "1" },
+            });
+            let state = json!({ "version": 4, "resources": [{
+                "mode": "managed", "type": "a", "name": "x", "provider": provider,
+                "instances": [instance],
+            }] });
+            StateDocument::parse(state.to_string().as_bytes()).unwrap()
+        };
+        let before = state("old", 1, Value::Null);
+        let after = state("new", 2, json!("tainted"));
+        let secrets = Secrets::of(&[&before, &after], false);
+        let (resources, _) = compare(&before, &after, &secrets);
+        let told: Vec<String> = resources[0]
+            .attributes
+            .iter()
+            .map(|each| {
+                format!(
+                    "{}: {} {}",
+                    each.path, each.values.before, each.values.after
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                r#"(provider): "old" "new""#,
+                "(schema version): 1 2",
+                r#"(status): null "tainted""#,
+            ]
+        );
+        let changes = Fingerprint::of(&after).since(&Fingerprint::of(&before));
+        assert_eq!(changes.change, 1);
     }
 
     #[test]

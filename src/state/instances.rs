@@ -74,11 +74,25 @@ impl<'a> Instance<'a> {
         paths.and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
+    /// What is true of it beside its attributes, with names: what moved it to another provider, an
+    /// upgrade of its schema, a taint.
+    pub(super) fn traits(&self) -> [(&'static str, &'a Value); 3] {
+        let of = |from: &'a Value, name| from.get(name).unwrap_or(&Value::Null);
+        [
+            ("provider", of(self.resource, "provider")),
+            ("schema version", of(self.instance, "schema_version")),
+            ("status", of(self.instance, "status")),
+        ]
+    }
+
     /// Tells one content from another, and nothing of it.
     pub fn digest(&self) -> [u8; 32] {
-        let status = self.instance.get("status").unwrap_or(&Value::Null);
-        let text = format!("{status} {}", self.attributes());
-        Sha256::digest(text).into()
+        let mut hash = Sha256::new();
+        for (_, value) in self.traits() {
+            hash.update(format!("{value} "));
+        }
+        hash.update(self.attributes().to_string());
+        hash.finalize().into()
     }
 
     fn text(&self, name: &str) -> Option<&'a str> {

@@ -65,14 +65,38 @@ impl Marks {
                 None => marks = Self::All,
             }
         }
-        if let Some(attributes) = instance.attributes().as_object() {
-            for name in attributes.keys() {
-                if is_secret(instance.kind(), name) {
-                    marks.mark_part(name.clone(), &[]);
-                }
+        marks.mark_names(instance.kind(), instance.attributes());
+        marks
+    }
+
+    /// Marks what is named as secrets are, however deep it lies; in flat attributes (`user.0.name`)
+    /// the last part of a name counts.
+    fn mark_names(&mut self, kind: &str, value: &Value) {
+        let parts: Vec<(String, &Value)> = match value {
+            Value::Object(parts) => parts
+                .iter()
+                .map(|(name, part)| (name.clone(), part))
+                .collect(),
+            Value::Array(parts) => {
+                let parts = parts.iter().zip(0..);
+                parts
+                    .map(|(part, index): (_, usize)| (index.to_string(), part))
+                    .collect()
+            }
+            _ => return,
+        };
+        for (name, part) in parts {
+            let last = name.rsplit('.').next().unwrap_or(&name);
+            if value.is_object() && is_secret(kind, last) {
+                self.mark_part(name, &[]);
+                continue;
+            }
+            let mut below = self.below(&name).clone();
+            below.mark_names(kind, part);
+            if below != Self::None {
+                self.put(name, below);
             }
         }
-        marks
     }
 
     /// The marks below a name or a number.
@@ -103,11 +127,17 @@ impl Marks {
     }
 
     fn mark_part(&mut self, part: String, rest: &[Value]) {
+        let mut below = self.below(&part).clone();
+        below.mark(rest);
+        self.put(part, below);
+    }
+
+    fn put(&mut self, part: String, marks: Self) {
         if *self == Self::None {
             *self = Self::Some(BTreeMap::new());
         }
         if let Self::Some(parts) = self {
-            parts.entry(part).or_insert(Self::None).mark(rest);
+            parts.insert(part, marks);
         }
     }
 }
@@ -190,6 +220,10 @@ impl Secrets {
     }
 }
 
+fn is_dynamic(parts: &serde_json::Map<String, Value>) -> bool {
+    parts.len() == 2 && parts.contains_key("value") && parts.contains_key("type")
+}
+
 /// Collects the strings that are sensitive, also as they stand in a JSON document in a string.
 fn collect(value: &Value, marks: &Marks, strings: &mut Vec<String>) {
     match value {
@@ -200,6 +234,10 @@ fn collect(value: &Value, marks: &Marks, strings: &mut Vec<String>) {
                 strings.push(quoted);
             }
             strings.push(text.clone());
+        }
+        // A value of any type is written with its type, which is no secret: `terraform_data`'s input.
+        Value::Object(parts) if is_dynamic(parts) => {
+            collect(&parts["value"], marks.below("value"), strings);
         }
         Value::Object(parts) => {
             for (name, part) in parts {
@@ -230,6 +268,7 @@ mod tests {
                 "list": [{ "key": "open" }, { "key": "hunter2" }],
                 "tags": { "a.b": "closed", "c": "open" }, "set": ["one", "two-two"],
                 "multi": "two\nlines",
+                "users": [{ "name": "root", "password": "nested-one" }], "user.0.password": "flat-one",
             },
             "sensitive_attributes": [
                 [{ "type": "get_attr", "value": "list" },
@@ -273,6 +312,7 @@ mod tests {
                 "list": [{ "key": "open" }, { "key": MASK }],
                 "tags": { "a.b": MASK, "c": "open" }, "set": MASK,
                 "multi": MASK,
+                "users": [{ "name": "root", "password": MASK }], "user.0.password": MASK,
             })
         );
         assert_eq!(shown[1], json!({ "result": MASK, "length": 6 }));
@@ -280,6 +320,24 @@ mod tests {
         assert_eq!(output("open"), "fine");
         assert_eq!(output("leak"), json!([MASK]));
         assert_eq!(output("closed"), MASK);
+    }
+
+    #[test]
+    fn the_type_of_a_secret_is_no_secret() {
+        let dynamic = json!({ "value": "hunter2", "type": "string" });
+        let mark = json!([[{ "type": "get_attr", "value": "input" }]]);
+        let state = json!({ "version": 4, "resources": [
+            { "mode": "managed", "type": "terraform_data", "name": "x", "instances": [
+                { "attributes": { "input": dynamic }, "sensitive_attributes": mark },
+                { "attributes": { "input": { "value": "open", "type": "string" }, "copy": "hunter2" } },
+            ] },
+        ] });
+        let state = StateDocument::parse(state.to_string().as_bytes()).unwrap();
+        let secrets = Secrets::of(&[&state], false);
+        let shown: Vec<Value> = state.instances().map(|i| secrets.attributes(&i)).collect();
+        assert_eq!(shown[0], json!({ "input": MASK }));
+        let open = json!({ "value": "open", "type": "string" });
+        assert_eq!(shown[1], json!({ "input": open, "copy": MASK }));
     }
 
     #[test]

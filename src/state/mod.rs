@@ -31,6 +31,9 @@ use jiff::Timestamp;
 use crate::aws::{ObjectEncryption, VerifiedAccount};
 use crate::model::{Backend, Lock, Unit};
 
+/// The version of what was written while a bucket kept none.
+pub const NO_VERSION: &str = "null";
+
 /// Where the state of one workspace lies.
 #[derive(Debug, Clone)]
 pub enum StateStore {
@@ -78,6 +81,12 @@ impl RawState {
             etag: None,
             encryption: None,
         }
+    }
+
+    /// Its version, where the bucket keeps that whatever is written next.
+    pub fn lasting_version(&self) -> Option<&str> {
+        let version_id = self.version_id.as_deref();
+        version_id.filter(|version_id| *version_id != NO_VERSION)
     }
 
     /// Reads the document. `place` is for messages.

@@ -12,6 +12,8 @@ use crate::model::{Lock, S3Backend};
 const LOCK_SUFFIX: &str = ".tflock";
 /// So often a lock that changes hands is looked at.
 const UNLOCK_TRIES: usize = 3;
+/// Tries to take a lock that is there and gone again.
+const LOCK_TRIES: usize = 5;
 
 /// How releasing a lock by its id went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +73,16 @@ impl S3State {
     }
 
     pub(super) async fn raw(&self) -> Result<Option<RawState>, StateError> {
+        let object = self.object().await?;
+        Ok(object.filter(|raw| !raw.bytes.is_empty()))
+    }
+
+    /// Reads the object, be it a state or not, and also where it has no content.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn object(&self) -> Result<Option<RawState>, StateError> {
         match self.bucket.get(&self.key).await {
-            Ok(object) if object.body.0.is_empty() => Ok(None),
             Ok(object) => Ok(Some(object.into())),
             Err(AwsError::NotFound { .. } | AwsError::NoSuchBucket { .. }) => Ok(None),
             Err(cause) => Err(self.unreadable(&self.key, cause)),
@@ -184,20 +194,25 @@ impl S3State {
     pub async fn lock(&self, lock: &NewLock<'_>) -> Result<Result<(), Lock>, StateError> {
         let key = self.lock_key();
         let path = format!("{}/{}", self.bucket.name(), self.key);
-        let written = self
-            .bucket
-            .put_new(&key, &lock.document(&path), self.kms_key.as_deref())
-            .await
-            .map_err(|cause| self.unwritable(&key, cause))?;
-        match written {
-            Written::New(_) => Ok(Ok(())),
-            // Also when a first try of the same request came through, and its answer did not.
-            Written::AlreadyThere => match self.holder().await? {
-                Some(holder) if holder.id == lock.id => Ok(Ok(())),
-                Some(holder) => Ok(Err(holder)),
-                None => Ok(Err(Lock::unknown())),
-            },
+        let document = lock.document(&path);
+        for _ in 0..LOCK_TRIES {
+            let written = self
+                .bucket
+                .put_new(&key, &document, self.kms_key.as_deref())
+                .await
+                .map_err(|cause| self.unwritable(&key, cause))?;
+            match written {
+                Written::New(_) => return Ok(Ok(())),
+                // Also when a first try of the same request came through, and its answer did not.
+                Written::AlreadyThere => match self.holder().await? {
+                    Some(holder) if holder.id == lock.id => return Ok(Ok(())),
+                    Some(holder) => return Ok(Err(holder)),
+                    // Whoever had it has released it between the two.
+                    None => {}
+                },
+            }
         }
+        Ok(Err(Lock::unknown()))
     }
 
     /// Removes the lock as long as it has this id.

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
 use super::style::age;
-use super::style::{BOLD, count, wrap};
+use super::style::{BOLD, DIM, count, wrap};
 use super::{Options, coloured, stdout_width};
 use crate::model::{HistoryEntry, InstanceChanges, UnitId};
 
@@ -34,13 +34,24 @@ fn render(
     width: Option<usize>,
 ) -> String {
     if versions.is_empty() {
-        return String::new();
+        return format!("{BOLD}{unit}: no versions: there has been no state yet{BOLD:#}\n");
     }
     let limit = width.unwrap_or(usize::MAX);
-    let is_narrow = table(versions, now, true)
-        .iter()
-        .any(|line| line.chars().count() > limit);
-    let mut text = table(versions, now, !is_narrow).join("\n");
+    let fits = |layout: &Layout| {
+        let lines = table(versions, now, *layout);
+        lines.iter().all(|line| line.chars().count() <= limit)
+    };
+    let layouts = [Layout::Wide, Layout::Narrow];
+    let layout = layouts.into_iter().find(fits).unwrap_or(Layout::Below);
+    let mut lines = table(versions, now, layout);
+    if layout == Layout::Below {
+        for (line, version) in lines.iter_mut().skip(1).zip(versions) {
+            if let Some(id) = &version.version_id {
+                let _ = write!(line, "\n    {DIM}{id}{DIM:#}");
+            }
+        }
+    }
+    let mut text = lines.join("\n");
     let shown = if versions.len() < total {
         format!("the newest {} of {total} versions", versions.len())
     } else {
@@ -54,16 +65,40 @@ fn render(
         }
     }
     let states = versions.iter().filter(|version| version.back.is_some());
+    let is_deleted = versions.first().is_some_and(|newest| newest.deleted);
+    let is_damaged = |back| {
+        let mut versions = versions.iter();
+        versions.any(|version| version.back == Some(back) && version.problem.is_some())
+    };
     let hint = match states.count() {
         0 => return text,
-        1 => format!("hint: `tfw state show {unit}` tells what is in it"),
+        _ if is_deleted => {
+            format!("hint: `tfw state rollback {unit} --to ~0` brings the deleted state back")
+        }
+        2.. if is_damaged(0) => format!(
+            "hint: `tfw state rollback {unit} --to VERSION` puts one that can be read in its place"
+        ),
+        count if count == 1 || is_damaged(1) => {
+            format!("hint: `tfw state show {unit}` tells what is in it")
+        }
         _ => format!("hint: `tfw state diff {unit} ~1 latest` tells what changed last"),
     };
     let _ = writeln!(text, "{}", wrap(&hint, limit, 2));
     text
 }
 
-fn table(versions: &[HistoryEntry], now: Timestamp, wide: bool) -> Vec<String> {
+/// How much a line tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    Wide,
+    /// Without what can be had by `--json`.
+    Narrow,
+    /// The ids of the versions each on a line of its own, which the caller adds.
+    Below,
+}
+
+fn table(versions: &[HistoryEntry], now: Timestamp, layout: Layout) -> Vec<String> {
+    let wide = layout == Layout::Wide;
     let columns = [
         ("", true),
         ("WRITTEN", true),
@@ -73,7 +108,7 @@ fn table(versions: &[HistoryEntry], now: Timestamp, wide: bool) -> Vec<String> {
         ("SIZE", wide),
         ("TERRAFORM", wide),
         ("LINEAGE", wide),
-        ("VERSION", true),
+        ("VERSION", layout != Layout::Below),
     ];
     let chosen = |cells: [String; 9]| -> Vec<String> {
         let shown = cells
@@ -217,7 +252,7 @@ mod tests {
 
         prod/eks: the newest 4 of 7 versions
         ~1 cannot be read: it is encrypted by OpenTofu
-        hint: `tfw state diff prod/eks ~1 latest` tells what changed last
+        hint: `tfw state show prod/eks` tells what is in it
         ");
     }
 
@@ -232,8 +267,39 @@ mod tests {
 
         prod/eks: the newest 4 of 7 versions
         ~1 cannot be read: it is encrypted by OpenTofu
-        hint: `tfw state diff prod/eks ~1 latest` tells what changed last
+        hint: `tfw state show prod/eks` tells what is in it
         ");
+    }
+
+    #[test]
+    fn where_there_is_no_room_versions_stand_on_lines_of_their_own() {
+        insta::assert_snapshot!(shown(Some(54)), @r"
+            WRITTEN              SERIAL  RESOURCES  CHANGES
+        ~0  2026-01-02 11:55:00       9         12  +2 ~3 -1
+            v4
+            2026-01-02 11:55:00       -          -  deleted
+            v3
+        ~1  2026-01-02 11:55:00       -          -  no state
+            v2
+        ~2  2026-01-02 11:55:00       8         12  -
+            v1
+
+        prod/eks: the newest 4 of 7 versions
+        ~1 cannot be read: it is encrypted by OpenTofu
+        hint: `tfw state show prod/eks` tells what is in it
+        ");
+    }
+
+    #[test]
+    fn what_comes_next_is_what_can_be_done() {
+        let unit = "dev".parse().expect("a unit");
+        let now = "2026-01-02T12:00:00Z".parse().expect("a time");
+        let text = |versions: &[HistoryEntry]| render(&unit, versions, 4, now, None);
+        let mut found = versions();
+        assert!(text(&found[1..]).contains("`tfw state rollback dev --to ~0` brings"));
+        found[0].problem = Some("it is empty".to_owned());
+        assert!(text(&found).contains("`tfw state rollback dev --to VERSION` puts"));
+        assert!(text(&[]).contains("dev: no versions"));
     }
 
     #[test]

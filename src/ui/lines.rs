@@ -194,7 +194,11 @@ impl Lines {
                 ": {}",
                 changes_planned(outcome).unwrap_or_else(|| "no changes".to_owned())
             ),
-            (_, None) => String::new(),
+            (_, None) => match outcome.replaced.as_ref().map_or(0, Vec::len) {
+                0 => String::new(),
+                1 => ": the state is written".to_owned(),
+                count => format!(": {count} states are written"),
+            },
         }
     }
 }

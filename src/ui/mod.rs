@@ -209,7 +209,10 @@ impl Console {
             } => self.problems.add(&unit, &diagnostic),
             Event::Bundled { .. } => self.bundled = true,
             Event::Provisional { unit, because } => self.provisional.push((unit, because)),
-            Event::UnitFinished { unit, outcome } => {
+            Event::UnitFinished { unit, mut outcome } => {
+                if let Some(before) = self.outcomes.remove(&unit) {
+                    outcome.follows(before);
+                }
                 self.outcomes.insert(unit, *outcome);
             }
             _ => {}

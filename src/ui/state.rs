@@ -97,8 +97,12 @@ fn render(diff: &StateDiff, width: usize) -> String {
             "{YELLOW}they are of different lineages: the one does not come from the other{YELLOW:#}"
         );
     }
+    let versions = (&diff.from.terraform_version, &diff.to.terraform_version);
+    if versions.0 != versions.1 {
+        let _ = writeln!(text, "Terraform {} → {}", versions.0, versions.1);
+    }
     if diff.resources.is_empty() && diff.outputs.is_empty() {
-        text.push_str("\nthey say the same\n");
+        text.push_str("\nno resource and no output differs\n");
         return text;
     }
     let outputs = diff.outputs.iter().map(|output| {
@@ -235,7 +239,7 @@ mod tests {
         + serial 8, 2026-01-02 11:55:00 UTC (version v8)
         they are of different lineages: the one does not come from the other
 
-        they say the same
+        no resource and no output differs
         ");
     }
 }

@@ -284,3 +284,26 @@ fn lock_list_goes_on_where_other_workspaces_may_not_be_listed() {
         "{told}"
     );
 }
+
+#[test]
+fn lock_list_looks_at_all_units_at_once() {
+    const UNITS: usize = 6;
+    let mut test = TestEnvironment::new();
+    for number in 0..UNITS {
+        test = test.environment(&format!("env{number}"));
+    }
+    for number in 0..UNITS {
+        test.create_bucket(&format!("env{number}"));
+    }
+    let gate = test
+        .proxy()
+        .when(|r| r.is_tfw("GetObject") && r.path.ends_with(".tflock"))
+        .times(UNITS)
+        .hold();
+    let list = test.tfw(["lock", "list", "--all"]).spawn();
+    for _ in 0..UNITS {
+        gate.wait_for_arrival();
+    }
+    gate.open();
+    list.wait().succeeds().says("no state is locked");
+}

@@ -236,3 +236,33 @@ fn lock_release_that_is_denied_names_the_lock_that_stays() {
     assert!(test.locked("dev"));
     assert_eq!(test.proxy().count(|r| r.client() == Client::Terraform), 0);
 }
+
+#[test]
+fn lock_release_shows_the_holder_and_asks() {
+    let test = locked(TestEnvironment::new(), true);
+    let asked = || {
+        let release = test.tfw(["lock", "release", "dev", "--id", "l-1"]);
+        let mut terminal = release.on_terminal();
+        let shown = terminal.wait_for("Type `yes` to agree, anything else to decline: ");
+        assert!(
+            shown.contains("alice@laptop") && shown.contains("2026-01-02"),
+            "{shown}"
+        );
+        terminal
+    };
+    let terminal = asked();
+    terminal.type_line("no");
+    terminal.exits(4);
+    let terminal = asked();
+    terminal.ctrl_c();
+    terminal.exits(130);
+    assert!(test.locked("dev"));
+    let terminal = asked();
+    terminal.type_line("yes");
+    let screen = terminal.exits(0);
+    assert!(
+        screen.contains("released the lock of alice@laptop"),
+        "{screen}"
+    );
+    assert!(!test.locked("dev"));
+}

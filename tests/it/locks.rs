@@ -47,6 +47,15 @@ fn a_held_lock_is_told_with_its_holder() {
             assert!(told.contains(command), "{told}");
         }
     }
+    // For people, neither of Terraform's own box.
+    for command in [&["plan", "dev"][..], &["apply", "dev", "--auto-approve"]] {
+        let run = test.tfw([]).args(command).run().exits(5);
+        run.says("is locked by somebody@elsewhere since 2026-11-22");
+        run.says("hint: `tfw lock show dev` tells whose it is");
+        for boxed in ["Error acquiring the state lock", "╷", "Lock Info"] {
+            assert!(!run.stdout.contains(boxed), "{}", run.stdout);
+        }
+    }
     assert_eq!(
         test.object("dev", LOCK).as_deref(),
         Some(HELD),

@@ -62,6 +62,7 @@ mod shared_module;
 mod shell_env;
 mod signals;
 mod state_history;
+mod state_mended;
 mod state_pull;
 mod state_push;
 mod state_rollback;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestEnvironment, fixtures};
+use crate::support::{Client, Request, TestEnvironment, fixtures};
 
 const KEY: &str = "terraform.tfstate";
 
@@ -343,4 +343,28 @@ fn state_history_that_is_denied_names_the_permission() {
         .succeeds()
         .says("a.x");
     assert_eq!(test.proxy().count(|r| r.client() == Client::Terraform), 0);
+}
+
+#[test]
+fn state_history_reads_several_versions_at_once_and_not_all() {
+    // As many as `history.rs` allows: each may be megabytes, and all of them lie in memory.
+    const AT_ONCE: usize = 8;
+    let test = TestEnvironment::new().environment("dev");
+    test.create_versioned_bucket("dev");
+    for serial in 1..=20 {
+        test.put_object("dev", KEY, &state(serial, &[("x", serial)]));
+    }
+    let reads = |r: &Request| r.is_tfw("GetObject") && r.query.contains("versionId");
+    let gate = test.proxy().when(reads).times(AT_ONCE).hold();
+    let command = ["state", "history", "dev", "--limit", "0", "--json"];
+    let history = test.tfw(command).spawn();
+    for _ in 0..AT_ONCE {
+        gate.wait_for_arrival();
+    }
+    // Meanwhile another command comes and goes.
+    test.tfw(["lock", "list", "dev"]).run().succeeds();
+    assert_eq!(test.proxy().count(reads), AT_ONCE);
+    gate.open();
+    let document = history.wait().succeeds().json();
+    assert_eq!(document["versions"].as_array().unwrap().len(), 20);
 }

@@ -48,8 +48,9 @@ fn a_file_is_pushed_with_the_guards_of_a_rollback() {
     test.write("backup.tfstate", &state_of("another", 30, "d"));
     push().run().exits(4).says("two lineages are two states");
     for (text, said) in [
-        ("no state", "is not a Terraform state"),
-        ("", "there is no state in"),
+        ("no state", "backup.tfstate`: it is not a Terraform state"),
+        ("", "is empty: there is no state in it"),
+        (r#"{"version": 4}"#, "has no lineage"),
     ] {
         test.write("backup.tfstate", text);
         push().run().exits(1).says(said);
@@ -170,7 +171,7 @@ fn a_backup_that_is_not_what_was_pulled_is_refused_before_anything_is_written() 
     fs::remove_file(&app).unwrap();
     push(&["prod/app"])
         .exits(1)
-        .says("prod.app.default.tfstate`: no such file");
+        .says("prod.app.default.tfstate`: no such file or directory");
     push(&["lab"]).exits(3).says("`lab` is not in the backup");
     let list = test.path("backup/manifest.json");
     let text = fs::read_to_string(&list).unwrap();
@@ -199,7 +200,7 @@ fn one_state_that_cannot_be_pushed_leaves_the_others_and_says_what_to_plan() {
     assert_eq!(the_unit(&report, "dev")["result"], "succeeded");
     assert_eq!(the_unit(&report, "prod/net")["result"], "refused");
     run.says("two lineages are two states");
-    run.says("`tfw plan dev prod/app` shows what Terraform would now do");
+    run.says("`tfw plan dev` shows what Terraform would now do");
     assert_eq!(test.proxy().count(|r| r.client() == Client::Terraform), 0);
     let kept = test.object("prod", &net).unwrap();
     let others = state_of("l-other", 1, "somebody else's");

@@ -105,7 +105,9 @@ fn deleted_and_back(test: &TestEnvironment) {
         .tfw(["state", "rollback", "dev", "--to", "~0", "--yes"])
         .run()
         .succeeds();
-    back.says("has no state now; this one has 2 resources");
+    back.says(
+        "has no state now; this one has 2 resources: terraform_data.more, terraform_data.this",
+    );
     assert_eq!((input(test).as_str(), serial(test)), ("second", before + 1));
     assert_eq!(test.state("dev").unwrap()["lineage"], lineage);
     test.tfw(["plan", "dev", "--detailed-exitcode"])
@@ -233,7 +235,10 @@ resource "terraform_data" "decade" {
         "latest",
         "--detailed-exitcode",
     ];
-    test.tfw(command).run().succeeds().says("they say the same");
+    test.tfw(command)
+        .run()
+        .succeeds()
+        .says("no resource and no output differs");
     test.tfw(["apply", "dev", "--auto-approve"])
         .run()
         .succeeds();

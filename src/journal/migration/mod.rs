@@ -41,7 +41,7 @@ impl Migration {
         run_id: &str,
         begun: Entry,
     ) -> Result<Self, JournalError> {
-        let folder = backups(tfw).join(format!("{}.{run_id}", unit.file_stem()));
+        let folder = tfw.backup(unit, run_id);
         make_private_folder(&folder)?;
         let journal = append_private(&folder.join(JOURNAL))?;
         let mut migration = Self {
@@ -68,7 +68,7 @@ impl Migration {
     /// # Errors
     /// A journal cannot be read.
     pub fn of_unit(tfw: &TfwFolder, unit: &UnitId) -> Result<Vec<Self>, JournalError> {
-        let parent = backups(tfw);
+        let parent = tfw.backups();
         let entries = match fs::read_dir(&parent) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -276,10 +276,6 @@ impl Migration {
             role,
         })
     }
-}
-
-fn backups(tfw: &TfwFolder) -> PathBuf {
-    tfw.path().join("backups")
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ async fn release_one(record: &mut Record<'_>, wanted: &Release) -> Result<(), Fa
         return Err(not_tfws(unit));
     };
     let Some(file) = found else {
-        return Err(no_lock(&state));
+        return Err(no_lock(unit, &state));
     };
     let lock = held(unit, workspace, file, &Runs::new(ctx));
     match &lock.id {
@@ -87,7 +87,7 @@ async fn remove(record: &mut Record<'_>, state: &S3State, lock: &Lock) -> Result
     let unlocked = state.unlock(&lock.id).await;
     let end = match unlocked {
         Ok(Unlocked::Removed) => look_again(record, state, lock).await,
-        Ok(Unlocked::NoLock) => Err(no_lock(state)),
+        Ok(Unlocked::NoLock) => Err(no_lock(record.unit, state)),
         Ok(Unlocked::Other(holder)) => Err(another(state, &lock.id, holder)),
         Err(error) => Err(left_behind(state, lock, &error.to_string(), error.hint())),
     };
@@ -176,11 +176,17 @@ fn not_tfws(unit: &Unit) -> Failure {
     )
 }
 
-fn no_lock(state: &S3State) -> Failure {
-    Failure::refused(Diagnostic::error(format!(
-        "there is no lock on `{}`: nothing is to be released",
-        state.url()
-    )))
+fn no_lock(unit: &Unit, state: &S3State) -> Failure {
+    Failure::refused(
+        Diagnostic::error(format!(
+            "there is no lock on `{}`: nothing is to be released",
+            state.url()
+        ))
+        .with_hint(format!(
+            "`tfw lock list {}` lists the locks of its other workspaces, too",
+            unit.id
+        )),
+    )
 }
 
 /// The lock was released, and taken by somebody else.

@@ -1,26 +1,31 @@
 //! One state in the place of another, as a new version with a higher serial, under the lock of the
 //! state.
 //!
-//! Nothing is lost: what was there stays a version of its own, and whatever breaks off leaves the
-//! old state or the new one.
+//! Nothing is lost: what was there stays a version of its own, or is copied where the bucket keeps
+//! none, and whatever breaks off leaves the old state or the new one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::versions::{Versions, id_of, not_in_s3};
+use super::versions::{Versions, id_of, not_in_s3, store_of};
 use crate::events::Event;
-use crate::journal::{Step, StepState};
-use crate::model::{Diagnostic, StateDiff, Workspace};
+use crate::journal::{Step, StepState, make_private_folder, write_private};
+use crate::model::{Diagnostic, ReplacedState, StateDiff, StateId, Workspace};
 use crate::stage::consent::Matter;
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
 use crate::stage::state_lock::{StateLock, with_details};
 use crate::stage::states::unreadable;
 use crate::state::{
-    Fingerprint, RawState, S3State, Secrets, StateStore, StateVersion, compare, content_hash,
-    with_serial,
+    Fingerprint, Instance, RawState, S3State, Secrets, StateDocument, StateStore, StateVersion,
+    compare, content_hash, with_serial,
 };
+
+/// Addresses that are told one by one.
+const TOLD: usize = 12;
+/// Versions that are looked at for a state that can be read.
+const LOOKED_AT: usize = 20;
 
 /// What takes the place of one state.
 pub(super) struct Wanted {
@@ -37,43 +42,52 @@ pub(super) enum Source {
     File { path: PathBuf, raw: RawState },
 }
 
-/// A state and what it says.
-struct Read {
+/// What takes the place of the state that is there.
+struct Next {
     raw: RawState,
     version: StateVersion,
 }
 
-/// Shows what will be otherwise, asks, and exchanges the state, all of it under the lock.
+/// The object that is there; it need not be a state that can be read.
+struct Current {
+    raw: RawState,
+    version: Result<StateVersion, String>,
+}
+
+/// Shows what will be otherwise, asks, and exchanges the state, all of it under the lock; whether
+/// anything was written.
 pub(super) async fn run(
     record: &mut Record<'_>,
     wanted: &Wanted,
     doing: &str,
     operation: &str,
-) -> Result<(), Failure> {
-    let versions = Versions::of_workspace(record, &wanted.workspace).await?;
-    let Some(state) = versions.in_s3() else {
+) -> Result<bool, Failure> {
+    let StateStore::S3(state) = store_of(record, &wanted.workspace).await? else {
         return Err(not_in_s3(&record.unit.id));
     };
-    let raw = match &wanted.source {
-        Source::Version(name) => versions.raw(versions.find(record, name).await?).await?,
-        Source::File { raw, .. } => raw.clone(),
+    let (next, listed) = match &wanted.source {
+        Source::Version(name) => {
+            let versions = Versions::in_bucket(state.clone()).await?;
+            let raw = versions.raw(versions.find(record, name).await?).await?;
+            let version = raw.parse(&state.url());
+            let version = version.map_err(|error| unreadable(&error))?;
+            (Next { raw, version }, Some(versions))
+        }
+        Source::File { path, raw } => (of_file(path, raw)?, None),
     };
-    let place = match &wanted.source {
-        Source::Version(_) => state.url(),
-        Source::File { path, .. } => path.display().to_string(),
-    };
-    let next = Read {
-        version: raw.parse(&place).map_err(|error| unreadable(&error))?,
-        raw,
-    };
-    let current = read(state).await?;
-    let last = match &current {
-        Some(current) => Some(current.version.clone()),
-        // Deleted: the last one before says which lineage and which serial it was.
-        None => match versions.states().next() {
-            Some(version) => Some(versions.read(version).await?),
-            None => None,
-        },
+    let current = current(&state).await?;
+    let readable = current
+        .as_ref()
+        .and_then(|current| current.version.as_ref().ok());
+    let last = if let Some(version) = readable {
+        Some(version.clone())
+    } else {
+        // Deleted or damaged: one before says which lineage and which serial it was.
+        let versions = match listed {
+            Some(versions) => versions,
+            None => Versions::in_bucket(state.clone()).await?,
+        };
+        last_readable(&versions).await?
     };
     if let Some(last) = &last {
         same_lineage(record, last, &next.version)?;
@@ -81,63 +95,91 @@ pub(super) async fn run(
     if let Some(current) = &current
         && says_the_same(&current.raw, &next.raw)
     {
-        record.note(format!(
-            "`{}` says that already: nothing to do",
-            state.url()
-        ));
-        return Ok(());
+        let place = state.url();
+        record.note(format!("`{place}` says that already: nothing to do"));
+        return Ok(false);
     }
     if record.ctx.signals.is_stopping() {
         return Err(Failure::not_started());
     }
-    let lock = StateLock::take(record, state, operation).await?;
+    let lock = StateLock::take(record, &state, operation).await?;
+    let before = last.as_ref().map_or(0, |last| last.document.serial);
     let exchange = Exchange {
-        state,
-        source: &wanted.source,
+        state: &state,
+        wanted,
         doing,
-        serial: last
-            .map_or(0, |last| last.document.serial)
-            .max(next.version.document.serial)
-            + 1,
+        serial: before.max(next.version.document.serial) + 1,
         current,
+        last,
         next,
     };
     let exchanged = exchange.under(&lock, record).await;
     let released = lock.release(record).await;
     match (exchanged, released) {
-        (Ok(()), released) => {
-            released?;
-            let (place, serial) = (state.url(), exchange.serial);
-            record.note(format!("`{place}` has the serial {serial} now"));
-            Ok(())
-        }
+        (Ok(()), released) => released.map(|()| true),
         (Err(failure), Ok(())) => Err(failure),
         (Err(failure), Err(left)) => Err(with_details(failure, &left)),
     }
 }
 
-/// The current state, where there is one.
-async fn read(state: &S3State) -> Result<Option<Read>, Failure> {
-    let Some(raw) = raw(state).await? else {
-        return Ok(None);
-    };
-    let version = raw.parse(&state.url());
-    let version = version.map_err(|error| unreadable(&error))?;
-    Ok(Some(Read { raw, version }))
+fn of_file(path: &Path, raw: &RawState) -> Result<Next, Failure> {
+    let place = path.display();
+    let hint = "name a file that `tfw state pull` or `terraform state pull` wrote";
+    let refused = |why: String| Failure::failed(Diagnostic::error(why).with_hint(hint));
+    if raw.bytes.is_empty() {
+        return Err(refused(format!(
+            "`{place}` is empty: there is no state in it"
+        )));
+    }
+    let version = raw.parse(&place.to_string());
+    let version = version.map_err(|error| refused(error.to_string()))?;
+    if version.document.lineage.is_empty() {
+        return Err(refused(format!(
+            "the state in `{place}` has no lineage, as every state of Terraform's has"
+        )));
+    }
+    Ok(Next {
+        raw: raw.clone(),
+        version,
+    })
 }
 
-async fn raw(state: &S3State) -> Result<Option<RawState>, Failure> {
-    let raw = StateStore::S3(state.clone()).raw().await;
-    raw.map_err(|error| unreadable(&error))
+async fn current(state: &S3State) -> Result<Option<Current>, Failure> {
+    let Some(raw) = object(state).await? else {
+        return Ok(None);
+    };
+    let version = if raw.bytes.is_empty() {
+        Err("it is empty".to_owned())
+    } else {
+        raw.parse(&state.url()).map_err(|error| error.to_string())
+    };
+    Ok(Some(Current { raw, version }))
+}
+
+async fn object(state: &S3State) -> Result<Option<RawState>, Failure> {
+    state.object().await.map_err(|error| unreadable(&error))
+}
+
+/// The newest version that is a state.
+async fn last_readable(versions: &Versions) -> Result<Option<StateVersion>, Failure> {
+    for version in versions.states().take(LOOKED_AT) {
+        let raw = versions.raw(version).await?;
+        if let Ok(version) = raw.parse(&versions.place) {
+            return Ok(Some(version));
+        }
+    }
+    Ok(None)
 }
 
 /// All that is known of an exchange once the lock is held.
 struct Exchange<'a> {
     state: &'a S3State,
-    source: &'a Source,
+    wanted: &'a Wanted,
     doing: &'a str,
-    current: Option<Read>,
-    next: Read,
+    current: Option<Current>,
+    /// The newest state that can be read; it is the current one where that can.
+    last: Option<StateVersion>,
+    next: Next,
     serial: u64,
 }
 
@@ -147,60 +189,84 @@ impl Exchange<'_> {
         let content = with_serial(&self.next.raw.bytes, self.serial)
             .map_err(|why| Failure::failed(Diagnostic::error(format!("`{place}`: {why}"))))?;
         // Whoever had the lock before may have written.
-        let now = raw(self.state).await?;
+        let now = object(self.state).await?;
         if now.is_some() != self.current.is_some() || etag(now.as_ref()) != self.etag() {
             return Err(moved(self.state));
         }
         self.show(record);
+        let copy = self.copy_of_current(record);
         record.pause();
-        let agreed = self.agree(record).await;
+        let agreed = self.agree(record, copy.as_deref()).await;
         record.resume();
         agreed?;
         // A person may have taken an hour, and another one the lock away.
         lock.must_hold().await?;
-        self.write(record, &content).await
+        if let (Some(copy), Some(current)) = (&copy, &self.current) {
+            if let Some(folder) = copy.parent() {
+                make_private_folder(folder)?;
+            }
+            write_private(copy, &current.raw.bytes)?;
+        }
+        let version_id = self.write(record, &content).await?;
+        self.tell(record, version_id, copy.as_deref());
+        Ok(())
     }
 
-    /// The entity tag of the state that was looked at.
+    /// The entity tag of what was looked at.
     fn etag(&self) -> Option<String> {
         etag(self.current.as_ref().map(|current| &current.raw))
     }
 
-    /// Writes if nothing has moved, and reads back.
-    async fn write(&self, record: &mut Record<'_>, content: &[u8]) -> Result<(), Failure> {
+    /// The version of what was looked at, where the bucket keeps it.
+    fn version(&self) -> Option<&str> {
+        self.current.as_ref()?.raw.lasting_version()
+    }
+
+    /// Where the state is copied that no version keeps.
+    fn copy_of_current(&self, record: &Record<'_>) -> Option<PathBuf> {
+        if self.current.is_none() || self.version().is_some() {
+            return None;
+        }
+        let run = &record.ctx.run;
+        let folder = run.tfw().backup(&record.unit.id, run.id());
+        Some(folder.join(format!("{}.tfstate", self.wanted.workspace)))
+    }
+
+    /// Writes if nothing has moved, and reads back; the new version.
+    async fn write(
+        &self,
+        record: &mut Record<'_>,
+        content: &[u8],
+    ) -> Result<Option<String>, Failure> {
         let state = self.state;
-        let replaced = self.current.as_ref();
         let detail = json!({
             "place": state.url(),
-            "version": replaced.and_then(|current| current.raw.version_id.clone()),
+            "version": self.version(),
             "serial": self.serial,
         });
         let run = &record.ctx.run;
         run.step(&record.unit.id, Step::WriteState, StepState::Begun, &detail)?;
         let written = state.replace(self.etag().as_deref(), content).await;
         // An answer that got lost, and a request that was sent twice, look like a failure.
-        let after = match raw(state).await {
-            Ok(after) => after,
-            Err(unread) => {
-                record.step_ended(Step::WriteState, StepState::Failed);
-                return Err(self.unknown(written.err().map(|error| error.to_string()), unread));
+        let failure = match object(state).await {
+            Ok(Some(after)) if after.bytes == content => {
+                record.step_ended(Step::WriteState, StepState::Done);
+                return Ok(after.version_id);
             }
+            Ok(_) => match written {
+                Err(error) => Failure::fact(error.to_string(), error.hint(), error.is_refusal()),
+                Ok(()) => Failure::failed(Diagnostic::error(format!(
+                    "`{}` was written, and reads back as something else",
+                    state.url()
+                ))),
+            },
+            Err(unread) => self.unknown(written.err().map(|error| error.to_string()), unread),
         };
-        if after.is_some_and(|after| after.bytes == content) {
-            record.step_ended(Step::WriteState, StepState::Done);
-            return Ok(());
-        }
         record.step_ended(Step::WriteState, StepState::Failed);
-        Err(match written {
-            Err(error) => Failure::fact(error.to_string(), error.hint(), error.is_refusal()),
-            Ok(()) => Failure::failed(Diagnostic::error(format!(
-                "`{}` was written, and reads back as something else",
-                state.url()
-            ))),
-        })
+        Err(failure)
     }
 
-    /// What it says after the write cannot be read.
+    /// What is there after the write cannot be read.
     fn unknown(&self, written: Option<String>, mut unread: Failure) -> Failure {
         let what = match written {
             None => "was written, and cannot be read back".to_owned(),
@@ -208,7 +274,7 @@ impl Exchange<'_> {
         };
         let summary = format!("`{}` {what}", self.state.url());
         let mut diagnostic = Diagnostic::error(&summary).with_hint(format!(
-            "the new state has the serial {}; what was there is a version of its own: `tfw state history` lists both",
+            "the new state has the serial {}, and what was there is a version of its own: `tfw state history` lists both",
             self.serial
         ));
         for told in unread.diagnostics.drain(..) {
@@ -217,41 +283,87 @@ impl Exchange<'_> {
         Failure::failed(diagnostic)
     }
 
-    /// Shows what will be otherwise.
-    fn show(&self, record: &Record<'_>) {
-        let Some(current) = &self.current else {
-            let count = self.next.version.document.resource_count();
-            record.note(format!(
-                "`{}` has no state now; this one has {count} resources",
-                self.state.url()
-            ));
-            return;
-        };
-        let (current, next) = (&current.version, &self.next.version);
-        let (before, after) = (&current.document, &next.document);
-        let secrets = Secrets::of(&[before, after], false);
-        let (resources, outputs) = compare(before, after, &secrets);
-        record.ctx.events.emit(Event::StateDiffers {
-            diff: Box::new(StateDiff {
-                unit: record.unit.id.clone(),
-                from: id_of(current),
-                to: id_of(next),
-                changes: Fingerprint::of(after).since(&Fingerprint::of(before)),
-                resources,
-                outputs,
-            }),
+    /// Says what was written, and how to take it back.
+    fn tell(&self, record: &mut Record<'_>, version_id: Option<String>, copy: Option<&Path>) {
+        let unit = &record.unit.id;
+        let copy = copy.map(|copy| record.ctx.shown(copy));
+        record.note(format!(
+            "`{}` has the serial {} now",
+            self.state.url(),
+            self.serial
+        ));
+        let is_own = self.wanted.workspace == *record.unit.backend.workspace();
+        match (self.version(), &copy) {
+            (Some(version), _) if is_own => record.note(format!(
+                "`tfw state rollback {unit} --to {version}` takes it back"
+            )),
+            (None, Some(copy)) => record.note(format!("what was there is in `{copy}`")),
+            _ => {}
+        }
+        record.replaced(ReplacedState {
+            workspace: self.wanted.workspace.to_string(),
+            place: self.state.url(),
+            serial: self.serial,
+            version_id,
+            before: self.version().map(str::to_owned),
+            backup: copy,
         });
     }
 
-    async fn agree(&self, record: &Record<'_>) -> Result<(), Failure> {
+    /// Shows what will be otherwise.
+    fn show(&self, record: &Record<'_>) {
+        let (place, next) = (self.state.url(), &self.next.version);
+        let addresses: Vec<String> = next
+            .document
+            .instances()
+            .filter(Instance::is_managed)
+            .map(|instance| instance.address())
+            .collect();
+        match &self.current {
+            None => record.note(format!(
+                "`{place}` has no state now; this one has {}",
+                told(&addresses)
+            )),
+            Some(Current {
+                version: Err(why), ..
+            }) => record.note(format!(
+                "what is in `{place}` cannot be read, and will be replaced: {why}"
+            )),
+            Some(_) => {}
+        }
+        let Some(last) = &self.last else { return };
+        if addresses.is_empty() && last.document.resource_count() > 0 {
+            record.note("no resource is in that state: Terraform would know of none any more");
+        }
+        let says = |version: &StateVersion| Fingerprint::of(&version.document);
+        let is_current = matches!(&self.current, Some(Current { version: Ok(_), .. }));
+        if is_current || says(last) != says(next) {
+            record.ctx.events.emit(Event::StateDiffers {
+                diff: Box::new(difference(record, last, next)),
+            });
+        }
+    }
+
+    async fn agree(&self, record: &Record<'_>, copy: Option<&Path>) -> Result<(), Failure> {
         let (ctx, unit) = (record.ctx, record.unit);
-        let what = match self.source {
-            Source::Version(name) => format!("the version `{name}`"),
+        let what = match &self.wanted.source {
+            Source::Version(name) => {
+                let StateId {
+                    serial, modified, ..
+                } = id_of(&self.next.version);
+                let time = modified.map(|time| time.strftime(", %Y-%m-%d %H:%M:%S UTC"));
+                let time = time.map_or_else(String::new, |time| time.to_string());
+                format!("the version `{name}` (serial {serial}{time})")
+            }
             Source::File { path, .. } => format!("`{}`", path.display()),
         };
-        let stays = match self.current {
-            Some(_) => "The state that is there stays a version in the bucket. ",
-            None => "",
+        let stays = match (&self.current, copy) {
+            (None, _) => String::new(),
+            (Some(_), Some(copy)) => format!(
+                "The bucket keeps no version of what is there: it is copied to `{}` first. ",
+                ctx.shown(copy)
+            ),
+            (Some(_), None) => "What is there stays a version in the bucket. ".to_owned(),
         };
         let question = || {
             format!(
@@ -264,6 +376,31 @@ impl Exchange<'_> {
         ctx.consent
             .obtain(ctx, Matter::Tfw, &[unit], question, self.doing)
             .await
+    }
+}
+
+/// How many resources, and which, as far as that can be read.
+fn told(addresses: &[String]) -> String {
+    let s = if addresses.len() == 1 { "" } else { "s" };
+    let names = addresses[..addresses.len().min(TOLD)].join(", ");
+    match addresses.len() {
+        0 => "no resources".to_owned(),
+        count @ ..=TOLD => format!("{count} resource{s}: {names}"),
+        count => format!("{count} resources: {names}, and {} more", count - TOLD),
+    }
+}
+
+fn difference(record: &Record<'_>, from: &StateVersion, to: &StateVersion) -> StateDiff {
+    let (before, after) = (&from.document, &to.document);
+    let secrets = Secrets::of(&[before, after], false);
+    let (resources, outputs) = compare(before, after, &secrets);
+    StateDiff {
+        unit: record.unit.id.clone(),
+        from: id_of(from),
+        to: id_of(to),
+        changes: Fingerprint::of(after).since(&Fingerprint::of(before)),
+        resources,
+        outputs,
     }
 }
 
@@ -281,10 +418,15 @@ fn moved(state: &S3State) -> Failure {
     )
 }
 
-/// Whether two states say the same, whatever their serials are: then there is nothing to write.
+/// Whether two states say the same, whatever their serials are: then there is nothing to write. The
+/// Terraform that wrote one counts: an older one may not read what a newer one wrote.
 fn says_the_same(one: &RawState, other: &RawState) -> bool {
+    let written_by = |raw: &RawState| {
+        let document = StateDocument::parse(&raw.bytes);
+        document.ok().map(|document| document.terraform_version)
+    };
     let hashes = (content_hash(&one.bytes), content_hash(&other.bytes));
-    matches!(hashes, (Ok(one), Ok(other)) if one == other)
+    matches!(hashes, (Ok(one), Ok(other)) if one == other) && written_by(one) == written_by(other)
 }
 
 fn same_lineage(

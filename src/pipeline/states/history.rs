@@ -60,12 +60,7 @@ async fn look(record: &Record<'_>, history: &mut History, limit: usize) -> Resul
     let wanted = wanted.count();
     let mut cache = Cache::open(record.ctx.run.tfw(), &versions.place);
     let (facts, failure) = gather(&versions, wanted, true, &mut cache).await;
-    let ids: Vec<&str> = versions
-        .all
-        .iter()
-        .filter_map(Version::lasting_id)
-        .collect();
-    cache.keep(|id| ids.contains(&id));
+    keep(cache, &versions);
     let mut facts = facts.into_iter().zip(0..);
     for version in &versions.all[..shown] {
         let known = if version.deleted { None } else { facts.next() };
@@ -95,17 +90,28 @@ fn entry(version: &Version, known: Option<(Option<Facts>, usize)>) -> HistoryEnt
     }
 }
 
-/// The facts of every state, without what changed.
-///
-/// # Errors
-/// One could not be read.
-pub(super) async fn facts(versions: &Versions, cache: &mut Cache) -> Result<Vec<Facts>, Failure> {
+/// Keeps what is known of versions that are still there.
+fn keep(cache: Cache, versions: &Versions) {
+    let ids: Vec<&str> = versions
+        .all
+        .iter()
+        .filter_map(Version::lasting_id)
+        .collect();
+    cache.keep(|id| ids.contains(&id));
+}
+
+/// The facts of every state, without what changed, and the first thing that went wrong: of what
+/// could not be read there are none.
+pub(super) async fn facts(
+    record: &Record<'_>,
+    versions: &Versions,
+) -> (Vec<Facts>, Option<Failure>) {
     let all = versions.states().count();
-    let (facts, failure) = gather(versions, all, false, cache).await;
-    match failure {
-        Some(failure) => Err(failure),
-        None => Ok(facts.into_iter().map(Option::unwrap_or_default).collect()),
-    }
+    let mut cache = Cache::open(record.ctx.run.tfw(), &versions.place);
+    let (facts, failure) = gather(versions, all, false, &mut cache).await;
+    keep(cache, versions);
+    let facts = facts.into_iter().map(Option::unwrap_or_default);
+    (facts.collect(), failure)
 }
 
 /// The facts of the newest `wanted` states, from the cache as far as that has them, and the first

@@ -3,20 +3,19 @@
 //! What can be refused is refused for all units before the first is touched. Then one state after
 //! the other is exchanged, each under its own lock.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::locks;
 use super::backup::{Backup, BackupError};
 use super::exchange::{self, Source, Wanted};
 use super::versions::not_in_s3;
 use crate::events::Phase;
-use crate::model::{Backend, Diagnostic, Unit, UnitResult, Workspace};
+use crate::model::{Backend, Diagnostic, Unit, Workspace, describe_io};
 use crate::stage::Context;
 use crate::stage::consent::Matter;
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
-use crate::stage::states::unreadable;
-use crate::state::{LocalState, RawState, StateStore};
+use crate::state::RawState;
 
 /// What takes the place of the current states.
 #[derive(Debug, Clone)]
@@ -66,11 +65,13 @@ impl Replacement {
     }
 }
 
-/// Replaces the states of the selected units; whether that is done for all of them.
+/// Replaces the states of the selected units; whether a plan of all of them shows what Terraform
+/// would now do.
 pub async fn replace(ctx: &Context, replacement: &Replacement) -> bool {
     let mut desks = Vec::new();
     for unit in ctx.units() {
-        let record = Record::new(ctx, unit);
+        let mut record = Record::new(ctx, unit);
+        record.replaces();
         let wanted = prepare(&record, replacement).await;
         desks.push((record, wanted));
     }
@@ -78,7 +79,7 @@ pub async fn replace(ctx: &Context, replacement: &Replacement) -> bool {
         let failure = wanted.as_ref().err()?;
         failure.is_refusal().then(|| record.unit.id.clone())
     });
-    let (mut replaced, mut all) = (Vec::new(), true);
+    let (mut written, mut all) = (Vec::new(), true);
     for (mut record, wanted) in desks {
         let end = match (wanted, &refused) {
             (Err(failure), _) => Err(failure),
@@ -86,20 +87,22 @@ pub async fn replace(ctx: &Context, replacement: &Replacement) -> bool {
             (Ok(_), None) if ctx.signals.is_stopping() => Err(Failure::not_started()),
             (Ok(wanted), None) => replace_all(&mut record, replacement, wanted).await,
         };
-        let unit = &record.unit.id;
-        match record.finish(end).result {
-            UnitResult::Succeeded => replaced.push(unit.to_string()),
-            _ => all = false,
+        if let Ok(true) = end {
+            written.push(record.unit.id.to_string());
         }
+        all &= end.is_ok();
+        record.finish(end.map(drop));
     }
-    if !all && !replaced.is_empty() {
-        let units = replaced.join(" ");
-        ctx.events.note(
-            None,
-            format!("`tfw plan {units}` shows what Terraform would now do"),
-        );
+    if written.is_empty() {
+        return false;
     }
-    all
+    let is_whole = all && !ctx.signals.is_stopping();
+    if !is_whole {
+        let units = written.join(" ");
+        let what = format!("`tfw plan {units}` shows what Terraform would now do");
+        ctx.events.note(None, what);
+    }
+    is_whole
 }
 
 /// What can be told without asking S3, and what takes the place of the unit's states.
@@ -120,7 +123,7 @@ async fn prepare(record: &Record<'_>, replacement: &Replacement) -> Result<Vec<W
         Replacement::File(path) => Ok(vec![Wanted {
             workspace: own(),
             source: Source::File {
-                raw: read(path.clone()).await?,
+                raw: read(path).await?,
                 path: path.clone(),
             },
         }]),
@@ -148,15 +151,18 @@ async fn prepare(record: &Record<'_>, replacement: &Replacement) -> Result<Vec<W
     }
 }
 
-async fn read(path: PathBuf) -> Result<RawState, Failure> {
-    let store = StateStore::Local(LocalState::at(&path));
-    let raw = store.raw().await.map_err(|error| unreadable(&error))?;
-    raw.ok_or_else(|| {
-        Failure::failed(Diagnostic::error(format!(
-            "there is no state in `{}`",
-            path.display()
-        )))
-    })
+async fn read(path: &Path) -> Result<RawState, Failure> {
+    match tokio::fs::read(path).await {
+        Ok(bytes) => Ok(RawState::of_file(bytes)),
+        Err(error) => Err(Failure::failed(
+            Diagnostic::error(format!(
+                "cannot read `{}`: {}",
+                path.display(),
+                describe_io(&error)
+            ))
+            .with_hint("name a file that `tfw state pull` wrote"),
+        )),
+    }
 }
 
 fn of_backup(error: &BackupError) -> Failure {
@@ -170,16 +176,12 @@ async fn replace_all(
     record: &mut Record<'_>,
     replacement: &Replacement,
     states: Vec<Wanted>,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     record.phase(Phase::State);
+    let (doing, operation) = (replacement.doing(), replacement.operation());
+    let mut written = false;
     for wanted in states {
-        exchange::run(
-            record,
-            &wanted,
-            replacement.doing(),
-            replacement.operation(),
-        )
-        .await?;
+        written |= exchange::run(record, &wanted, doing, operation).await?;
     }
-    Ok(())
+    Ok(written)
 }

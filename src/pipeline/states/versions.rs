@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-use super::cache::Cache;
 use super::history;
 use crate::aws::{AwsError, VerifiedAccount};
 use crate::events::Phase;
@@ -11,10 +10,9 @@ use crate::stage::backend;
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
 use crate::stage::states;
-use crate::state::{LocalState, RawState, S3State, StateError, StateStore, StateVersion};
-
-/// What S3 calls the only version in a bucket that keeps none.
-const NO_VERSION: &str = "null";
+use crate::state::{
+    LocalState, NO_VERSION, RawState, S3State, StateError, StateStore, StateVersion,
+};
 
 /// The versions of a state, the newest first, delete markers among them.
 pub(super) struct Versions {
@@ -50,7 +48,13 @@ pub(super) async fn store(record: &Record<'_>) -> Result<StateStore, Failure> {
 }
 
 /// The store of one of its workspaces.
-async fn store_of(record: &Record<'_>, workspace: &Workspace) -> Result<StateStore, Failure> {
+///
+/// # Errors
+/// As [`store`].
+pub(super) async fn store_of(
+    record: &Record<'_>,
+    workspace: &Workspace,
+) -> Result<StateStore, Failure> {
     record.phase(Phase::State);
     let unit = record.unit;
     let account = match &unit.backend {
@@ -118,24 +122,17 @@ impl Versions {
     /// # Errors
     /// They cannot be listed, or only Terraform knows them.
     pub(super) async fn list(record: &Record<'_>) -> Result<Self, Failure> {
-        Self::of_workspace(record, record.unit.backend.workspace()).await
-    }
-
-    /// Lists those of one of its workspaces.
-    ///
-    /// # Errors
-    /// As [`Versions::list`].
-    pub(super) async fn of_workspace(
-        record: &Record<'_>,
-        workspace: &Workspace,
-    ) -> Result<Self, Failure> {
-        match store_of(record, workspace).await? {
+        match store(record).await? {
             StateStore::S3(state) => Self::in_bucket(state).await,
             StateStore::Local(state) => Self::in_files(&state).await,
         }
     }
 
-    async fn in_bucket(state: S3State) -> Result<Self, Failure> {
+    /// Lists the versions of a state in a bucket.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub(super) async fn in_bucket(state: S3State) -> Result<Self, Failure> {
         let listed = match state.versions().await {
             Ok(listed) => listed,
             // Where there is no bucket yet, there is no state yet.
@@ -182,14 +179,6 @@ impl Versions {
         })
     }
 
-    /// The state in the bucket; `None`: it is a file.
-    pub(super) fn in_s3(&self) -> Option<&S3State> {
-        match &self.store {
-            Store::S3(state) => Some(state),
-            Store::Local => None,
-        }
-    }
-
     /// Those that hold a state, the newest first: `~0`, `~1`, …
     pub(super) fn states(&self) -> impl Iterator<Item = &Version> {
         self.all.iter().filter(|version| !version.deleted)
@@ -206,14 +195,16 @@ impl Versions {
                 self.place
             )))
         };
-        let read = match (&self.store, &version.file, version.lasting_id()) {
-            (Store::S3(state), _, Some(id)) => {
+        let read = match (&self.store, &version.file, &version.id) {
+            // What was written before the bucket kept versions is `null`, be it the current one or
+            // not; where it is, servers without versions may not know that name.
+            (Store::S3(state), _, Some(id)) if id != NO_VERSION || !version.latest => {
                 return match state.version(id).await {
                     Ok(raw) => Ok(raw),
                     Err(error) => Err(states::unreadable(&error)),
                 };
             }
-            (Store::S3(state), _, None) => StateStore::S3(state.clone()).raw().await,
+            (Store::S3(state), _, _) => state.object().await,
             (Store::Local, Some(file), _) => StateStore::Local(file.clone()).raw().await,
             (Store::Local, None, _) => Ok(None),
         };
@@ -293,8 +284,7 @@ impl Versions {
                 "`{name}` is no version of the state of `{unit}`"
             )));
         };
-        let mut cache = Cache::open(record.ctx.run.tfw(), &self.place);
-        let facts = history::facts(self, &mut cache).await?;
+        let (facts, failure) = history::facts(record, self).await;
         let mut found = self
             .states()
             .zip(facts)
@@ -305,9 +295,12 @@ impl Versions {
             (Some(_), Some(_)) => Err(unknown(format!(
                 "several versions of the state of `{unit}` have the serial {serial}"
             ))),
-            (None, _) => Err(unknown(format!(
-                "no version of the state of `{unit}` has the serial {serial}"
-            ))),
+            // It may be the one that cannot be read.
+            (None, _) => Err(failure.unwrap_or_else(|| {
+                unknown(format!(
+                    "no version of the state of `{unit}` has the serial {serial}"
+                ))
+            })),
         }
     }
 }

@@ -90,6 +90,9 @@ impl World {
             let listed = self.test.tfw(list).run().succeeds().json()["locks"][0].clone();
             assert_eq!(listed["id"], id, "{what}");
             assert_eq!(listed["mine"]["alive"], false, "{what}: {listed}");
+            // A lock of tfw's own names its run.
+            let of_tfw = lock["Operation"] == "rollback";
+            assert_eq!(listed["mine"]["certain"], of_tfw, "{what}: {listed}");
             assert_eq!(listed["mine"]["command"], "state rollback", "{what}");
         } else {
             assert!(said.contains(id), "{what}: the lock {id} is silent\n{said}");

@@ -107,7 +107,7 @@ fn a_broken_rule_of_one_environment_is_one_problem() {
         ),
         (
             "backend.workspace = 'a b'",
-            "`a b` is not a workspace name (letters, digits, `_`, `-`, `.` and `~`)",
+            "`a b` is not a workspace name (letters, digits, and `-_.~$&+=:@`)",
         ),
         (
             "backend.options.secret_key = 'x'",
