@@ -15,14 +15,14 @@ use super::waves;
 use crate::events::Phase;
 use crate::journal::{Step as JournalStep, StepState};
 use crate::manifest::OrderMode;
-use crate::model::{Backend, Diagnostic, Lock, Outcome, UnitResult};
+use crate::model::{Backend, Diagnostic, Outcome, UnitResult};
 use crate::runner::{self, Node, Schedule};
 use crate::stage::Context;
 use crate::stage::Initialised;
 use crate::stage::failure::Failure;
 use crate::stage::guards;
 use crate::stage::record::Record;
-use crate::stage::state_lock::WayOut;
+use crate::stage::state_lock::left_lock;
 use crate::stage::states;
 use crate::stage::terraform_step::Call;
 use crate::terraform::command;
@@ -193,7 +193,9 @@ async fn apply_one(approved: Approved<'_>) -> Outcome {
             let mut failure = finished.failure("terraform apply");
             // One that was held before is somebody else's, and told about already.
             if failure.result != UnitResult::Locked {
-                failure.lock = left_lock(&mut record, &site).await.map(Box::new);
+                failure.lock = left_lock(&mut record, site.backend().state_account())
+                    .await
+                    .map(Box::new);
             }
             Err(failure)
         }
@@ -266,39 +268,8 @@ async fn read_back(record: &mut Record<'_>, site: &Initialised) -> Result<(), Fa
         }
         Err(error) => return Err(states::unreadable(&error)),
     }
-    if let Some(lock) = left_lock(record, site).await {
+    if let Some(lock) = left_lock(record, site.backend().state_account()).await {
         record.locked(lock);
     }
     Ok(())
-}
-
-/// After an apply: a lock that is left is named, with its way out.
-async fn left_lock(record: &mut Record<'_>, site: &Initialised) -> Option<Lock> {
-    let unit = record.unit;
-    match states::lock_holder(unit, site.backend().state_account()).await {
-        Ok(lock) => {
-            let lock = lock?;
-            record.diagnostic(
-                Diagnostic::warning(format!(
-                    "a state lock is left: by {} since {}, for `{}` (id {})",
-                    lock.who,
-                    lock.since(),
-                    lock.doing(),
-                    lock.id
-                ))
-                .with_hint(format!(
-                    "if nothing runs any more, {} releases it",
-                    WayOut::of(unit).release(&lock.id)
-                )),
-            );
-            Some(lock)
-        }
-        Err(failure) => {
-            record.diagnostic(Diagnostic::warning(format!(
-                "whether a state lock is left is not known: {}",
-                failure.reason
-            )));
-            None
-        }
-    }
 }

@@ -29,6 +29,7 @@ use crate::stage::inputs::{self, Missing};
 use crate::stage::provider_guard;
 use crate::stage::record::Record;
 use crate::stage::retry::Tries;
+use crate::stage::state_lock::left_lock;
 use crate::stage::terraform_step::{Call, Finished, Variables};
 use crate::terraform::{command, diagnostics};
 
@@ -268,6 +269,13 @@ async fn run_plan(
         StepState::Failed
     };
     record.step_ended(JournalStep::Plan, state);
+    // A plan holds the lock as well; one that was killed, or could not release it, holds it still.
+    if !is_plan(finished.status)
+        && !finished.is_locked()
+        && let Some(lock) = left_lock(record, site.backend().state_account()).await
+    {
+        record.locked(lock);
+    }
     Ok(finished)
 }
 

@@ -164,7 +164,9 @@ impl<'c> Record<'c> {
                 }
                 self.outcome.result = failure.result;
                 self.outcome.reason = Some(failure.reason);
-                self.outcome.lock = failure.lock.map(|lock| *lock);
+                if let Some(lock) = failure.lock {
+                    self.outcome.lock = Some(*lock);
+                }
             }
         }
         self.ctx.events.emit(Event::UnitFinished {

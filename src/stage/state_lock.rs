@@ -8,8 +8,8 @@ use tokio::time::sleep;
 
 use super::failure::Failure;
 use super::record::Record;
-use super::states::unreadable;
-use crate::aws::AwsError;
+use super::states::{lock_holder, unreadable};
+use crate::aws::{AwsError, VerifiedAccount};
 use crate::env_vars::USER;
 use crate::journal::{Step, StepState, host};
 use crate::model::{Backend, Diagnostic, Lock, Unit, UnitId};
@@ -220,6 +220,40 @@ pub(crate) fn with_details(mut failure: Failure, other: &Failure) -> Failure {
         .diagnostics
         .extend(other.diagnostics.iter().cloned());
     failure
+}
+
+/// After an apply, or a plan that was killed: a lock that is left is named, with its way out.
+pub(crate) async fn left_lock(
+    record: &mut Record<'_>,
+    state_account: &VerifiedAccount,
+) -> Option<Lock> {
+    let unit = record.unit;
+    match lock_holder(unit, state_account).await {
+        Ok(lock) => {
+            let lock = lock?;
+            record.diagnostic(
+                Diagnostic::warning(format!(
+                    "a state lock is left: by {} since {}, for `{}` (id {})",
+                    lock.who,
+                    lock.since(),
+                    lock.doing(),
+                    lock.id
+                ))
+                .with_hint(format!(
+                    "if nothing runs any more, {} releases it",
+                    WayOut::of(unit).release(&lock.id)
+                )),
+            );
+            Some(lock)
+        }
+        Err(failure) => {
+            record.diagnostic(Diagnostic::warning(format!(
+                "whether a state lock is left is not known: {}",
+                failure.reason
+            )));
+            None
+        }
+    }
 }
 
 /// What can be typed about the lock of a unit's state.

@@ -345,6 +345,11 @@ impl Finished {
         &self.private
     }
 
+    /// Whether somebody else's lock stood in the way.
+    pub(crate) fn is_locked(&self) -> bool {
+        diagnostics::lock_held(&self.diagnostics).is_some()
+    }
+
     /// Itself, where Terraform ended with 0.
     pub(crate) fn succeeded(self, command: &str) -> Result<Self, Failure> {
         if self.status.success() {

@@ -40,7 +40,10 @@ enum Command {
     /// Writes the pages in `docs/` that are generated: the command and the manifest reference
     Docs,
     /// Breaks migrations and rollbacks off at every request, in every way, and writes `docs/chaos.md`
-    Chaos,
+    Chaos {
+        /// Only these; what the page has of the others stays [default: all]
+        subjects: Vec<chaos::Subject>,
+    },
     /// Measures what tfw costs beside Terraform typed by hand; a quiet machine is needed
     Bench(bench::Options),
     /// Runs a program, for `bench`, and writes what it cost into a file
@@ -61,7 +64,7 @@ fn main() -> ExitCode {
         Command::Test { filters } => test::run(&filters),
         Command::Demo => demo::run().map(|()| ExitCode::SUCCESS),
         Command::Docs => docs::run(),
-        Command::Chaos => chaos::run(),
+        Command::Chaos { subjects } => chaos::run(&subjects),
         Command::Bench(options) => bench::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Measured { result, command } => {
             bench::measured(&result, &command).map(|()| ExitCode::SUCCESS)
