@@ -27,6 +27,8 @@ const RETRIES: usize = 6;
 pub struct CloudTrail {
     pub(super) client: Client,
     pub(super) endpoint: Endpoint,
+    pub(super) account: VerifiedAccount,
+    pub(super) region: Region,
     pace: Pace,
 }
 
@@ -63,6 +65,8 @@ impl VerifiedAccount {
         Ok(CloudTrail {
             client: Client::from_conf(config.build()),
             endpoint: Endpoint(aws.endpoint(Service::CloudTrail, region)),
+            account: self.clone(),
+            region: region.clone(),
             pace: Pace::default(),
         })
     }

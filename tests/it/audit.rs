@@ -194,6 +194,7 @@ fn who_read_which_state_is_told_by_person_over_pages_and_throttling() {
         "5 events of 4 callers since ",
         "S3 Bucket Keys are on in",
         "no trail logs who reads the objects of",
+        "event data stores of CloudTrail Lake are not looked at",
         "5 of 5 events do not say from where",
         "90 days",
     ] {
@@ -331,7 +332,7 @@ fn what_an_emulator_records_is_shown_and_a_trail_of_data_events_is_found() {
         &json!({ "Name": "main" }).to_string(),
     );
     let shown = test.tfw(["audit", "dev"]).run().succeeds();
-    shown.says("aws cloudtrail put-event-selectors --region eu-central-1 --trail-name main");
+    shown.says("aws cloudtrail put-event-selectors --region eu-central-1 --trail-name main --event-selectors '[");
     let selectors = json!([{
         "ReadWriteType": "All",
         "IncludeManagementEvents": true,
@@ -340,6 +341,22 @@ fn what_an_emulator_records_is_shown_and_a_trail_of_data_events_is_found() {
             "Values": [format!("arn:aws:s3:::{}/", test.bucket("dev"))],
         }],
     }]);
+    // What a trail selects beside that is not to be overwritten by a paste.
+    let others = json!([{
+        "ReadWriteType": "All",
+        "IncludeManagementEvents": true,
+        "DataResources": [{ "Type": "AWS::S3::Object", "Values": ["arn:aws:s3:::other/"] }],
+    }]);
+    let put = json!({ "TrailName": "main", "EventSelectors": others }).to_string();
+    test.cloudtrail("dev", "PutEventSelectors", &put);
+    let shown = test.tfw(["audit", "dev"]).run().succeeds();
+    shown.says("replaces what the trail selects now");
+    shown.says("get-event-selectors --region eu-central-1 --trail-name main");
+    assert!(
+        !shown.stdout.contains("--event-selectors '"),
+        "{}",
+        shown.stdout
+    );
     let put = json!({ "TrailName": "main", "EventSelectors": selectors }).to_string();
     test.cloudtrail("dev", "PutEventSelectors", &put);
     let shown = test.tfw(["audit", "dev"]).run().succeeds();
@@ -429,6 +446,68 @@ fn ctrl_c_ends_it_and_asks_no_more() {
     let document = audit.wait().exits(130).json();
     assert_eq!(document["events"], json!([]));
     assert!(!document["caveats"].to_string().contains("90 days"));
+}
+
+/// A trail as `DescribeTrails` has it, of another region than the bucket's.
+fn trail_elsewhere(test: &TestEnvironment, account: &str) {
+    let trails = json!({ "trailList": [{
+        "Name": "everywhere",
+        "S3BucketName": "logs",
+        "HomeRegion": "us-east-1",
+        "IsMultiRegionTrail": true,
+        "TrailARN": format!("arn:aws:cloudtrail:us-east-1:{account}:trail/everywhere"),
+    }] });
+    test.proxy()
+        .when(|request| request.is_tfw("DescribeTrails"))
+        .answer(move |_| trails.to_string());
+}
+
+fn is_asked_at_home(request: &Request) -> bool {
+    let signed = request.header("authorization").unwrap_or_default();
+    signed.contains("/us-east-1/cloudtrail/")
+}
+
+#[test]
+fn a_trail_of_another_home_region_is_asked_there() {
+    let test = TestEnvironment::new().environment("dev");
+    test.create_bucket("dev");
+    nothing_of_buckets(&test);
+    trail_elsewhere(&test, &test.account("dev"));
+    let selectors = json!({ "EventSelectors": [{
+        "ReadWriteType": "All",
+        "IncludeManagementEvents": true,
+        "DataResources": [{ "Type": "AWS::S3::Object", "Values": ["arn:aws:s3"] }],
+    }] });
+    let proxy = test.proxy();
+    let asks = |request: &Request| request.is_tfw("GetEventSelectors");
+    proxy
+        .when(move |request| asks(request) && !is_asked_at_home(request))
+        .refuse(400, "InvalidHomeRegionException");
+    proxy.when(asks).answer(move |_| selectors.to_string());
+    proxy
+        .when(|request| request.is_tfw("GetTrailStatus"))
+        .answer(|_| json!({ "IsLogging": true }).to_string());
+    let shown = test.tfw(["audit", "dev"]).run().succeeds();
+    shown.says("the trail `everywhere` logs each read of the object");
+}
+
+#[test]
+fn of_the_organizations_trail_the_account_that_manages_it_is_to_be_asked() {
+    let test = TestEnvironment::new().environment("dev");
+    test.create_bucket("dev");
+    nothing_of_buckets(&test);
+    trail_elsewhere(&test, "999999999999");
+    let proxy = test.proxy();
+    proxy
+        .when(|request| request.is_tfw("GetEventSelectors"))
+        .refuse(400, "AccessDeniedException");
+    proxy
+        .when(|request| request.is_tfw("GetTrailStatus"))
+        .answer(|_| json!({ "IsLogging": true }).to_string());
+    let shown = test.tfw(["audit", "dev"]).run().succeeds();
+    shown.says("whether the trail `everywhere` logs who reads the objects of");
+    shown.says("it belongs to account 999999999999, which manages the organization: ask there");
+    assert!(!shown.stdout.contains("must allow"), "{}", shown.stdout);
 }
 
 #[test]

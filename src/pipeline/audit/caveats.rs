@@ -5,11 +5,13 @@ use serde_json::json;
 
 use super::facts::Facts;
 use crate::aws::{AwsError, Trail};
-use crate::model::{AuditEvent, Backend, Caveat, Period, Unit, UnitId};
+use crate::model::{AuditEvent, Backend, Caveat, Period, Region, Unit, UnitId};
 use crate::stage::site::Site;
 
 /// How long CloudTrail takes to show an event (CloudTrail User Guide, "How CloudTrail works").
 const DELAY: SignedDuration = SignedDuration::from_mins(15);
+/// CloudTrail User Guide, "Logging data events".
+const LOGGING_DATA_EVENTS: &str = "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html";
 
 /// A state that is not in S3.
 pub(super) fn not_in_s3(unit: &Unit) -> Caveat {
@@ -157,7 +159,7 @@ fn of_trails(
         .collect();
     let unreadable = trails.iter().find_map(|trail| {
         let error = trail.unreadable.as_ref()?;
-        Some((&trail.name, error))
+        Some((trail, error))
     });
     if let Some((trail, error)) = unreadable
         && !unlogged.is_empty()
@@ -165,42 +167,66 @@ fn of_trails(
         caveats.push(Caveat {
             units: unlogged,
             message: format!(
-                "whether the trail `{trail}` logs who reads the objects of `{bucket}` is not known: {error}"
+                "whether the trail `{}` logs who reads the objects of `{bucket}` is not known: {error}",
+                trail.name
             ),
-            hint: error.hint(),
+            hint: match foreign_owner(site, trail) {
+                Some(owner) => Some(format!(
+                    "it belongs to account {owner}, which manages the organization: ask there what it selects"
+                )),
+                None => error.hint(),
+            },
         });
     } else if !unlogged.is_empty() {
-        let hint = match trails.iter().find(|trail| trail.is_logging) {
-            Some(trail) => format!(
-                "`{}` turns that on; it replaces what the trail selects now, which `aws cloudtrail get-event-selectors` shows",
-                put_event_selectors(trail, &s3.region, &format!("arn:{partition}:s3:::{bucket}/"))
-            ),
-            None => "no trail logs here: `aws cloudtrail create-trail` makes one, and `aws cloudtrail put-event-selectors` turns data events on".to_owned(),
-        };
+        let own = trails
+            .iter()
+            .filter(|trail| trail.is_logging && foreign_owner(site, trail).is_none());
         caveats.push(Caveat {
             units: unlogged,
             message: format!(
-                "no trail logs who reads the objects of `{bucket}` (S3 data events are off)"
+                "no trail logs who reads the objects of `{bucket}` (S3 data events are off); event data stores of CloudTrail Lake are not looked at"
             ),
-            hint: Some(hint),
+            hint: Some(how_to_log(
+                own.min_by_key(|trail| !trail.selects_as_new()),
+                &s3.region,
+                &format!("arn:{partition}:s3:::{bucket}/"),
+            )),
         });
     }
     caveats
 }
 
-fn put_event_selectors(trail: &Trail, region: &impl std::fmt::Display, objects: &str) -> String {
+/// The account that a trail belongs to, where that is not the one that asks.
+fn foreign_owner<'t>(site: &Site<'_, '_>, trail: &'t Trail) -> Option<&'t str> {
+    let own = site.account.account_id().map(AsRef::as_ref);
+    trail
+        .account
+        .as_deref()
+        .filter(|account| Some(*account) != own)
+}
+
+/// How one of the account's own trails comes to log reads of these objects. A command to paste
+/// stands only where it takes nothing from what the trail selects.
+fn how_to_log(trail: Option<&Trail>, region: &Region, objects: &str) -> String {
+    let Some(trail) = trail else {
+        return format!(
+            "no trail of this account logs here: `aws cloudtrail create-trail` makes one, with a bucket whose policy lets CloudTrail write, then come `start-logging` and `put-event-selectors`; see {LOGGING_DATA_EVENTS}"
+        );
+    };
+    let region = trail.home_region.as_deref().unwrap_or(region.as_ref());
+    let options = format!("--region {region} --trail-name {}", trail.name);
+    if !trail.selects_as_new() {
+        return format!(
+            "`aws cloudtrail put-event-selectors {options}` turns that on, and replaces what the trail selects now: give it what `aws cloudtrail get-event-selectors {options}` shows, with the S3 objects of `{objects}` added"
+        );
+    }
     let selectors = json!([{
         "ReadWriteType": "All",
         "IncludeManagementEvents": true,
         "DataResources": [{ "Type": "AWS::S3::Object", "Values": [objects] }],
     }]);
-    let region = match &trail.home_region {
-        Some(home) => home.clone(),
-        None => region.to_string(),
-    };
     format!(
-        "aws cloudtrail put-event-selectors --region {region} --trail-name {} --event-selectors '{selectors}'",
-        trail.name
+        "`aws cloudtrail put-event-selectors {options} --event-selectors '{selectors}'` turns that on; it replaces what the trail selects now, all management events, and selects these too"
     )
 }
 
