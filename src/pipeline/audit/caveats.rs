@@ -1,9 +1,12 @@
 //! What CloudTrail does not show in this set-up, said from what the set-up is.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::facts::Facts;
+use super::history::{End, Looked, Subject, hint};
 use crate::aws::{AwsError, Trail};
 use crate::model::{AuditEvent, Backend, Caveat, Period, Region, Unit, UnitId};
 use crate::stage::site::Site;
@@ -25,6 +28,49 @@ pub(super) fn not_in_s3(unit: &Unit) -> Caveat {
     }
 }
 
+/// What was not read of the history, where something was not.
+pub(super) fn not_read(
+    subject: &Subject,
+    looked: &Looked,
+    users: &BTreeSet<usize>,
+    units: &[&Unit],
+) -> Option<Caveat> {
+    let (why, hint) = match &looked.end {
+        End::Whole => return None,
+        End::Interrupted => ("the run was interrupted".to_owned(), None),
+        End::Failed(error) => (error.to_string(), hint(error)),
+    };
+    let how_far = match looked.back_to {
+        Some(time) => time
+            .strftime("is complete only back to %Y-%m-%d %H:%M:%S UTC")
+            .to_string(),
+        None => "was not read".to_owned(),
+    };
+    Some(Caveat {
+        units: named(users, units),
+        message: format!("what the history has of {subject} {how_far}: {why}"),
+        hint,
+    })
+}
+
+/// Which keys were asked about, and so which were not.
+pub(super) fn of_keys(keys: &BTreeSet<String>, users: &[usize], units: &[&Unit]) -> Option<Caveat> {
+    let names: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+    let noun = match names.len() {
+        0 => return None,
+        1 => "key",
+        _ => "keys",
+    };
+    Some(Caveat {
+        units: named(users, units),
+        message: format!(
+            "the {noun} asked about: {}; what was read or written under a key that a state had before is not shown",
+            names.join(", ")
+        ),
+        hint: None,
+    })
+}
+
 /// What is not shown of the states in one bucket.
 pub(super) fn of(
     site: &Site<'_, '_>,
@@ -35,11 +81,7 @@ pub(super) fn of(
 ) -> Vec<Caveat> {
     let s3 = site.s3;
     let bucket = &s3.bucket;
-    let named = |users: &[usize]| -> Vec<UnitId> {
-        let units = users.iter().filter_map(|&user| units.get(user));
-        units.map(|unit| unit.id.clone()).collect()
-    };
-    let all = named(users);
+    let all = named(users, units);
     let about_all = |message: String, hint: Option<String>| Caveat {
         units: all.clone(),
         message,
@@ -57,7 +99,7 @@ pub(super) fn of(
         .copied()
         .partition(|user| is_without_key(facts, *user));
     if !without_key.is_empty() {
-        let units = named(&without_key);
+        let units = named(&without_key, units);
         caveats.push(Caveat {
             message: "no key of KMS encrypts the state (it is AES256): there are no Decrypt events"
                 .to_owned(),
@@ -72,7 +114,7 @@ pub(super) fn of(
     let has_bucket_key = default.is_some_and(|default| default.is_kms() && default.bucket_key);
     if has_bucket_key && !with_key.is_empty() {
         caveats.push(Caveat {
-            units: named(&with_key),
+            units: named(&with_key, units),
             message: format!(
                 "S3 Bucket Keys are on in `{bucket}`: S3 asks KMS once in a while and for the bucket, so that neither each read nor which object was read is told"
             ),
@@ -82,7 +124,7 @@ pub(super) fn of(
     for error in &facts.unknown {
         caveats.push(about_all(
             format!("which key the states are encrypted with is not wholly known: {error}"),
-            error.hint(),
+            hint(error),
         ));
     }
     if site.account.account_id() != Some(&s3.owner) {
@@ -112,7 +154,7 @@ pub(super) fn of(
             format!(
                 "whether a trail logs who reads the objects of `{bucket}` is not known: {error}"
             ),
-            error.hint(),
+            hint(error),
         )),
         None => {}
     }
@@ -174,7 +216,7 @@ fn of_trails(
                 Some(owner) => Some(format!(
                     "it belongs to account {owner}, which manages the organization: ask there what it selects"
                 )),
-                None => error.hint(),
+                None => hint(error),
             },
         });
     } else if !unlogged.is_empty() {
@@ -254,6 +296,10 @@ pub(super) fn in_any_case(events: &[AuditEvent], period: Period) -> Vec<Caveat> 
         ));
     }
     caveats.push(everywhere(
+        "what S3 refuses, by a bucket policy or for want of `s3:GetObject`, never reaches KMS: such attempts are not in the history"
+            .to_owned(),
+    ));
+    caveats.push(everywhere(
         "the history goes back 90 days; what is older only the files of a trail have".to_owned(),
     ));
     caveats
@@ -265,6 +311,11 @@ fn is_without_key(facts: &Facts, user: usize) -> bool {
         Some(state) => !state.algorithm.starts_with("aws:kms"),
         None => facts.keys.is_empty() && facts.unknown.is_empty(),
     }
+}
+
+fn named<'i>(users: impl IntoIterator<Item = &'i usize>, units: &[&Unit]) -> Vec<UnitId> {
+    let units = users.into_iter().filter_map(|&user| units.get(user));
+    units.map(|unit| unit.id.clone()).collect()
 }
 
 /// The units as they are typed.
