@@ -27,6 +27,8 @@ const RETRIES: usize = 6;
 pub struct CloudTrail {
     pub(super) client: Client,
     pub(super) endpoint: Endpoint,
+    pub(super) account: VerifiedAccount,
+    pub(super) region: Region,
     pace: Pace,
 }
 
@@ -63,14 +65,24 @@ impl VerifiedAccount {
         Ok(CloudTrail {
             client: Client::from_conf(config.build()),
             endpoint: Endpoint(aws.endpoint(Service::CloudTrail, region)),
+            account: self.clone(),
+            region: region.clone(),
             pace: Pace::default(),
         })
     }
 }
 
 impl CloudTrail {
-    /// Every event about a resource in this time, page after page, the newest first. A KMS key is
-    /// looked up by its ARN, a bucket by its name.
+    /// Whether the history may have data events, `GetObject` for example. AWS keeps them out of it
+    /// (CloudTrail User Guide, "Working with CloudTrail event history"); other servers have them
+    /// there.
+    pub fn may_have_data_events(&self) -> bool {
+        !is_of_aws(&self.endpoint.0)
+    }
+
+    /// Every event about a resource in this time, the newest first. A KMS key is looked up by its
+    /// ARN, a bucket by its name. Each page is `found` as it comes, so that it is not lost where a
+    /// later one fails or is not waited for.
     ///
     /// # Errors
     /// CloudTrail could not or would not say, or goes on throttling.
@@ -79,8 +91,8 @@ impl CloudTrail {
         resource: &str,
         since: Timestamp,
         until: Timestamp,
-    ) -> Result<Vec<HistoryEvent>, AwsError> {
-        let mut found = Vec::new();
+        mut found: impl FnMut(Vec<HistoryEvent>),
+    ) -> Result<(), AwsError> {
         let mut token: Option<String> = None;
         loop {
             let page = || async {
@@ -114,16 +126,11 @@ impl CloudTrail {
                 .when(|error| matches!(error, AwsError::Throttled { .. }))
                 .await?;
             let next = answer.next_token.filter(|token| !token.is_empty());
-            found.extend(
-                answer
-                    .events
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(told),
-            );
+            let events = answer.events.unwrap_or_default();
+            found(events.into_iter().filter_map(told).collect());
             // A server that gives the same page again would have us ask for ever.
             if next.is_none() || next == token {
-                return Ok(found);
+                return Ok(());
             }
             token = next;
         }
@@ -139,6 +146,15 @@ impl Pace {
         }
         *next = Some(Instant::now() + PACE);
     }
+}
+
+/// Whether a URL leads to AWS itself, also through an endpoint of its own network.
+fn is_of_aws(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
+    [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"]
+        .iter()
+        .any(|suffix| host.ends_with(suffix))
 }
 
 fn patience() -> ExponentialBuilder {
@@ -167,6 +183,22 @@ fn told(event: Event) -> Option<HistoryEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_other_servers_than_awss_are_asked_about_data_events() {
+        for (url, expected) in [
+            ("https://cloudtrail.eu-central-1.amazonaws.com", true),
+            ("https://cloudtrail.cn-north-1.amazonaws.com.cn/", true),
+            (
+                "https://vpce-1-2.cloudtrail.eu-central-1.vpce.amazonaws.com:443",
+                true,
+            ),
+            ("http://127.0.0.1:4566", false),
+            ("http://amazonaws.com.example.org/x.amazonaws.com", false),
+        ] {
+            assert_eq!(is_of_aws(url), expected, "{url}");
+        }
+    }
 
     #[tokio::test]
     async fn requests_leave_one_after_the_other_however_many_wait() {

@@ -6,19 +6,22 @@ use aws_sdk_cloudtrail::types::{
 };
 
 use super::{AwsError, CloudTrail};
+use crate::model::Region;
 
 /// A trail that reaches the region.
 #[derive(Debug, Clone)]
 pub struct Trail {
     /// Its name.
     pub name: String,
+    /// The account that it was made in; of an organization's trail, the one that manages that.
+    pub account: Option<String>,
     /// Where it is changed.
     pub home_region: Option<String>,
     /// The bucket of its log files.
     pub log_bucket: Option<String>,
     /// Whether it logs at all just now.
     pub is_logging: bool,
-    /// Why it is not known what it logs: it may not be looked at.
+    /// Why it is not known what it logs.
     pub unreadable: Option<AwsError>,
     selectors: Vec<EventSelector>,
     advanced: Vec<AdvancedEventSelector>,
@@ -45,19 +48,23 @@ impl CloudTrail {
             let Some(arn) = trail.trail_arn.or_else(|| trail.name.clone()) else {
                 continue;
             };
+            let elsewhere = self.home_of(trail.home_region.as_deref()).await?;
+            let home = elsewhere.as_ref().unwrap_or(self);
             let (selectors, status) = tokio::join!(
-                self.client.get_event_selectors().trail_name(&arn).send(),
-                self.client.get_trail_status().name(&arn).send(),
+                home.client.get_event_selectors().trail_name(&arn).send(),
+                home.client.get_trail_status().name(&arn).send(),
             );
             let selectors = selectors.map_err(|error| {
-                self.endpoint
+                home.endpoint
                     .failure("cloudtrail:GetEventSelectors", &arn, &error)
             });
             let status = status.map_err(|error| {
-                self.endpoint
+                home.endpoint
                     .failure("cloudtrail:GetTrailStatus", &arn, &error)
             });
+            let account = arn.split(':').nth(4).map(str::to_owned);
             let mut found = Trail {
+                account: account.filter(|account| !account.is_empty()),
                 name: trail.name.unwrap_or(arn),
                 home_region: trail.home_region,
                 log_bucket: trail.s3_bucket_name,
@@ -78,9 +85,35 @@ impl CloudTrail {
         }
         Ok(trails)
     }
+
+    /// CloudTrail where a trail was made; `None`: that is here. Elsewhere it does not tell what the
+    /// trail selects (CloudTrail API reference, `InvalidHomeRegionException`).
+    async fn home_of(&self, region: Option<&str>) -> Result<Option<Self>, AwsError> {
+        match region.and_then(|region| region.parse::<Region>().ok()) {
+            Some(home) if home != self.region => self.account.cloudtrail(&home).await.map(Some),
+            _ => Ok(None),
+        }
+    }
 }
 
 impl Trail {
+    /// Whether it selects what a new trail does: all management events, and nothing else
+    /// (CloudTrail API reference, `PutEventSelectors`).
+    pub fn selects_as_new(&self) -> bool {
+        let is_default = |selector: &EventSelector| {
+            selector
+                .read_write_type()
+                .is_none_or(|kind| *kind == ReadWriteType::All)
+                && selector.include_management_events().unwrap_or(true)
+                && selector.exclude_management_event_sources().is_empty()
+                && selector.data_resources().is_empty()
+        };
+        self.unreadable.is_none()
+            && self.advanced.is_empty()
+            && self.selectors.len() < 2
+            && self.selectors.iter().all(is_default)
+    }
+
     /// Whether it logs `GetObject` of the object with this ARN.
     pub fn logs_reads_of(&self, object_arn: &str) -> bool {
         self.is_logging
@@ -154,6 +187,7 @@ mod tests {
     fn trail(selectors: Vec<EventSelector>, advanced: Vec<AdvancedEventSelector>) -> Trail {
         Trail {
             name: "main".to_owned(),
+            account: None,
             home_region: None,
             log_bucket: None,
             is_logging: true,
@@ -193,7 +227,15 @@ mod tests {
             .read_write_type(ReadWriteType::All)
             .include_management_events(true)
             .build();
-        assert!(!trail(vec![management], Vec::new()).logs_reads_of(OBJECT));
+        let new = trail(vec![management], Vec::new());
+        assert!(!new.logs_reads_of(OBJECT));
+        assert!(new.selects_as_new() && trail(Vec::new(), Vec::new()).selects_as_new());
+        let all = classic(ReadWriteType::All, "arn:aws:s3");
+        assert!(!trail(vec![all], Vec::new()).selects_as_new());
+        let few = EventSelector::builder()
+            .exclude_management_event_sources("kms.amazonaws.com")
+            .build();
+        assert!(!trail(vec![few], Vec::new()).selects_as_new());
         let mut stopped = trail(vec![classic(ReadWriteType::All, "arn:aws:s3")], Vec::new());
         stopped.is_logging = false;
         assert!(!stopped.logs_reads_of(OBJECT));

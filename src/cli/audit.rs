@@ -26,7 +26,8 @@ const HISTORY: Duration = Duration::from_hours(90 * 24);
 /// Looks up in CloudTrail's event history who had KMS decrypt a state, or encrypt a new one: a user
 /// or a role with its session, when, and from where if that is told. Runs of tfw are known by their
 /// sessions. Each key is looked up once, two requests a second: that is all that CloudTrail takes.
-/// What it cannot show of your set-up is said below, with what to turn on. No Terraform runs.
+/// Ctrl-C ends it, and shows what was found. What it cannot show of your set-up is said below, with
+/// what to turn on. No Terraform runs.
 ///
 /// An event that names the bucket alone may be about any state in it, and counts for all of them.
 #[derive(Debug, Args)]
@@ -47,6 +48,9 @@ pub(super) struct AuditArgs {
     #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "Time")]
     until: Option<Moment>,
     /// Print the events as CSV, with a header
+    ///
+    /// What begins with `=`, `+`, `-`, `@`, a tab or a line break gets a `'` before it, so that no
+    /// spreadsheet takes it for a formula.
     #[arg(long, conflicts_with = "json", help_heading = "Output")]
     csv: bool,
 }
@@ -140,12 +144,16 @@ pub(super) fn run(
             pipeline::warn_of_caveats(ctx, &audit.caveats);
         }
         let Audit {
-            events, caveats, ..
+            events,
+            caveats,
+            is_complete,
+            ..
         } = &audit;
         let text = if csv {
             ui::audit_csv(events.iter().flat_map(AuditEvent::rows))
         } else {
-            ui::audit(events, caveats, period, now, global.output(environment))
+            let options = global.output(environment);
+            ui::audit(events, caveats, *is_complete, period, now, options)
         };
         Done {
             document: Some(document(&audit, period)),

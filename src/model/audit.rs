@@ -26,6 +26,8 @@ pub struct AuditEvent {
     pub time: Timestamp,
     /// The units that it may be about: several where it names no object, but their bucket.
     pub units: Vec<UnitId>,
+    /// The Terraform workspace whose state it is about; `None`: it names no object.
+    pub workspace: Option<StateWorkspace>,
     /// CloudTrail's name for it: `Decrypt`.
     pub event: String,
     /// Who asked.
@@ -38,10 +40,19 @@ pub struct AuditEvent {
     pub user_agent: Option<String>,
     /// The ARN of the object, or of the bucket where no more is told.
     pub resource: Option<String>,
-    /// Why it was denied, in AWS's word; `None`: it was not.
+    /// Why it failed, in AWS's word: `AccessDenied`; `None`: it did not.
     pub error: Option<String>,
     /// What the run did whose session this is, where it was one of this folder's: `plan`.
     pub command: Option<String>,
+}
+
+/// The Terraform workspace of a state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateWorkspace {
+    /// Its name.
+    pub name: String,
+    /// Whether it is the one that the unit uses.
+    pub is_own: bool,
 }
 
 /// Somebody whom CloudTrail names.
@@ -55,6 +66,8 @@ pub struct Who {
     pub account: Option<String>,
     /// The person behind a role, where its session was given a source identity.
     pub source_identity: Option<String>,
+    /// The user of IAM Identity Center in whose name a service or a role asked.
+    pub on_behalf_of: Option<String>,
 }
 
 /// What somebody is.
@@ -62,6 +75,8 @@ pub struct Who {
 pub enum WhoKind {
     /// An IAM user, or another user with a name.
     User,
+    /// A user of IAM Identity Center.
+    IdentityCenter,
     /// A role.
     Role,
     /// The account's root user.
@@ -77,6 +92,7 @@ impl WhoKind {
     pub fn word(self) -> &'static str {
         match self {
             Self::User => "user",
+            Self::IdentityCenter => "Identity Center user",
             Self::Role => "role",
             Self::Root => "root user",
             Self::Service => "AWS service",
@@ -96,8 +112,11 @@ impl fmt::Display for Who {
         if let Some(account) = &self.account {
             write!(f, " in account {account}")?;
         }
-        match &self.source_identity {
-            Some(person) => write!(f, ", who is {person}"),
+        if let Some(person) = &self.source_identity {
+            write!(f, ", who is {person}")?;
+        }
+        match &self.on_behalf_of {
+            Some(person) => write!(f, ", on behalf of {person}"),
             None => Ok(()),
         }
     }
@@ -146,6 +165,8 @@ pub struct AuditRow {
     pub time: Timestamp,
     /// The unit.
     pub unit: UnitId,
+    /// The Terraform workspace whose state it is; `null`: no object is named.
+    pub workspace: Option<String>,
     /// CloudTrail's name for it.
     pub event: String,
     /// Who asked.
@@ -158,15 +179,16 @@ pub struct AuditRow {
     pub user_agent: Option<String>,
     /// The ARN of the object; of the bucket where it may be any other object of it as well.
     pub resource: Option<String>,
-    /// Why it was denied; `null`: it was not.
+    /// Why it failed, `AccessDenied` for example; `null`: it did not.
     pub error: Option<String>,
 }
 
 impl AuditRow {
     /// The names of its fields, in their order.
-    pub const FIELDS: [&str; 9] = [
+    pub const FIELDS: [&str; 10] = [
         "time",
         "unit",
+        "workspace",
         "event",
         "who",
         "session",
@@ -175,6 +197,22 @@ impl AuditRow {
         "resource",
         "error",
     ];
+
+    /// The values of its fields, in their order; what is not known is empty.
+    pub fn cells(self) -> [String; 10] {
+        [
+            self.time.to_string(),
+            self.unit.to_string(),
+            self.workspace.unwrap_or_default(),
+            self.event,
+            self.who.unwrap_or_default(),
+            self.session.unwrap_or_default(),
+            self.source_ip.unwrap_or_default(),
+            self.user_agent.unwrap_or_default(),
+            self.resource.unwrap_or_default(),
+            self.error.unwrap_or_default(),
+        ]
+    }
 }
 
 impl AuditEvent {
@@ -183,6 +221,7 @@ impl AuditEvent {
         self.units.iter().map(|unit| AuditRow {
             time: self.time,
             unit: unit.clone(),
+            workspace: self.workspace.as_ref().map(|each| each.name.clone()),
             event: self.event.clone(),
             who: self.who.as_ref().map(ToString::to_string),
             session: self.session.clone(),
@@ -191,6 +230,20 @@ impl AuditEvent {
             resource: self.resource.clone(),
             error: self.error.clone(),
         })
+    }
+
+    /// The workspace, where it is another one than the unit's own.
+    pub fn other_workspace(&self) -> Option<&str> {
+        let workspace = self.workspace.as_ref()?;
+        (!workspace.is_own).then_some(workspace.name.as_str())
+    }
+
+    /// Whether somebody was not let in, in contrast to what failed for another reason. KMS says
+    /// `AccessDenied`, other services `AccessDeniedException`, `Client.UnauthorizedOperation`.
+    pub fn is_denied(&self) -> bool {
+        let words = ["AccessDenied", "NotAuthorized", "Unauthorized"];
+        let error = self.error.as_deref().unwrap_or_default();
+        words.iter().any(|word| error.contains(word))
     }
 
     /// The run of tfw's whose session asked.
@@ -256,6 +309,7 @@ mod tests {
             name: name.to_owned(),
             account: Some("111111111111".to_owned()),
             source_identity: None,
+            on_behalf_of: None,
         };
         let told = [
             who(WhoKind::User, "alice"),

@@ -20,7 +20,7 @@ mod project;
 mod state;
 mod status;
 
-pub use audit::{AuditEvent, AuditRow, Caveat, Deed, Period, Who, WhoKind};
+pub use audit::{AuditEvent, AuditRow, Caveat, Deed, Period, StateWorkspace, Who, WhoKind};
 pub use backend::{Backend, LocalBackend, OtherBackend, S3Backend};
 pub use bucket::{Action, BucketCondition, BucketSpec, Difference, Encryption, Reason};
 pub use change::{AttributeChange, Changes, ResourceChange};

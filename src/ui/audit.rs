@@ -12,10 +12,12 @@ use crate::model::{AuditEvent, AuditRow, Caveat, Deed, Period, UnitId, Who, WhoK
 /// So many units of one line are named.
 const NAMED: usize = 3;
 
-/// What `tfw audit` prints for people, as wide as stdout.
+/// What `tfw audit` prints for people, as wide as stdout. Where not all was read, that nobody is
+/// found says nothing.
 pub fn audit(
     events: &[AuditEvent],
     caveats: &[Caveat],
+    is_complete: bool,
     period: Period,
     now: Timestamp,
     options: Options,
@@ -27,7 +29,7 @@ pub fn audit(
     } else {
         usize::MAX
     };
-    let text = lines(events, caveats, period, now)
+    let text = lines(events, caveats, is_complete, period, now)
         .lines()
         .fold(String::new(), |mut text, line| {
             let _ = writeln!(text, "{}", wrap(line, width, 4));
@@ -40,30 +42,61 @@ pub fn audit(
     }
 }
 
-/// The events as CSV with a header, quoted as RFC 4180 has it. What is not known is empty.
+/// The events as CSV with a header, as RFC 4180 has it. What is not known is empty.
 pub fn audit_csv(rows: impl Iterator<Item = AuditRow>) -> String {
     let mut writer = csv::WriterBuilder::new()
-        .has_headers(false)
+        .terminator(csv::Terminator::CRLF)
         .from_writer(Vec::new());
     // Also where there are no rows. Into memory, writing does not fail.
     let _ = writer.write_record(AuditRow::FIELDS);
     for row in rows {
-        let _ = writer.serialize(row);
+        let _ = writer.write_record(row.cells().map(as_text));
     }
     let bytes = writer.into_inner().unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// A cell that a spreadsheet takes for text. Whoever reads a state chooses the name of the session
+/// and of the program, and a formula runs on the machine of whoever opens the file (OWASP, "CSV
+/// Injection").
+fn as_text(cell: String) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
+        format!("'{cell}")
+    } else {
+        cell
+    }
+}
+
 /// What one person did to the same states in the same way.
 struct Deeds<'a> {
     deed: Deed,
-    denied: Option<&'a str>,
+    error: Option<&'a str>,
     units: &'a [UnitId],
-    names_object: bool,
+    /// Of the states, where it is not the one of the unit.
+    workspace: Option<&'a str>,
+    named: Named,
     count: usize,
     /// The newest.
     last: &'a AuditEvent,
     runs: Vec<&'a str>,
+}
+
+/// What an event names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Object,
+    Bucket,
+    Nothing,
+}
+
+impl Named {
+    fn of(event: &AuditEvent) -> Self {
+        match event.resource.as_deref() {
+            None => Self::Nothing,
+            Some(arn) if arn.contains('/') => Self::Object,
+            Some(_) => Self::Bucket,
+        }
+    }
 }
 
 /// What one person did.
@@ -105,22 +138,24 @@ fn persons(events: &[AuditEvent]) -> Vec<Person<'_>> {
             });
             persons.len() - 1
         });
-        let resource = event.resource.as_deref().unwrap_or_default();
-        let names_object = resource.contains('/');
-        let denied = event.error.as_deref();
+        let named = Named::of(event);
+        let error = event.error.as_deref();
+        let workspace = event.other_workspace();
         let deeds = &mut persons[person].deeds;
         let known = deeds.iter().position(|each| {
             each.deed == deed
-                && each.denied == denied
+                && each.error == error
                 && each.units == event.units
-                && each.names_object == names_object
+                && each.workspace == workspace
+                && each.named == named
         });
         let known = known.unwrap_or_else(|| {
             deeds.push(Deeds {
                 deed,
-                denied,
+                error,
                 units: &event.units,
-                names_object,
+                workspace,
+                named,
                 count: 0,
                 last: event,
                 runs: Vec::new(),
@@ -137,7 +172,13 @@ fn persons(events: &[AuditEvent]) -> Vec<Person<'_>> {
     persons
 }
 
-fn lines(events: &[AuditEvent], caveats: &[Caveat], period: Period, now: Timestamp) -> String {
+fn lines(
+    events: &[AuditEvent],
+    caveats: &[Caveat],
+    is_complete: bool,
+    period: Period,
+    now: Timestamp,
+) -> String {
     let mut text = String::new();
     let persons = persons(events);
     for person in &persons {
@@ -158,14 +199,23 @@ fn lines(events: &[AuditEvent], caveats: &[Caveat], period: Period, now: Timesta
     } else {
         String::new()
     };
+    let not_all = if is_complete {
+        ""
+    } else {
+        "; not all of the history was read"
+    };
     let _ = match persons.len() {
+        0 if !is_complete => writeln!(
+            text,
+            "{BOLD}CloudTrail's history was not wholly read: who was at these states since {since}{until} is not known{BOLD:#}"
+        ),
         0 => writeln!(
             text,
             "{BOLD}CloudTrail's history shows nobody at these states since {since}{until}{BOLD:#}"
         ),
         number => writeln!(
             text,
-            "{BOLD}{} of {} since {since}{until}{BOLD:#}",
+            "{BOLD}{} of {} since {since}{until}{not_all}{BOLD:#}",
             count(events.len(), "event"),
             count(number, "caller")
         ),
@@ -210,6 +260,9 @@ fn title(person: &Person<'_>) -> String {
     if let Some(source) = person.who.and_then(|who| who.source_identity.as_ref()) {
         let _ = write!(text, ", who is {source}");
     }
+    if let Some(person) = person.who.and_then(|who| who.on_behalf_of.as_ref()) {
+        let _ = write!(text, ", on behalf of {person}");
+    }
     text
 }
 
@@ -221,23 +274,29 @@ fn line(deeds: &Deeds<'_>, now: Timestamp) -> String {
         last,
         ..
     } = deeds;
-    let denied = if deeds.denied.is_some() {
-        "denied "
-    } else {
-        ""
+    let how = match deeds.error {
+        None => "",
+        Some(_) if last.is_denied() => "denied ",
+        Some(_) => "failed ",
     };
-    let mut text = count(*times, &format!("{denied}{}", deed.word()));
+    let mut text = count(*times, &format!("{how}{}", deed.word()));
     let units = names(deeds.units);
-    let _ = if deeds.names_object {
-        write!(text, " of {units}")
-    } else {
-        write!(text, " of a state in the bucket of {units}")
+    let _ = match (deeds.named, deeds.workspace) {
+        (Named::Object, None) => write!(text, " of {units}"),
+        (Named::Object, Some(workspace)) => {
+            write!(text, " of the workspace `{workspace}` of {units}")
+        }
+        (Named::Bucket, _) => write!(text, " of a state in the bucket of {units}"),
+        (Named::Nothing, _) if deeds.units.len() > 1 => {
+            write!(text, " that may be of {units} (the key is shared)")
+        }
+        (Named::Nothing, _) => write!(text, " that may be of {units}"),
     };
     let _ = write!(text, ", last {}", age(last.time, now));
     if let Some(address) = &last.source_ip {
         let _ = write!(text, " from {address}");
     }
-    if let Some(error) = deeds.denied {
+    if let Some(error) = deeds.error {
         let _ = write!(text, " ({error})");
     }
     if let Some(run) = deeds.runs.first() {
@@ -266,6 +325,7 @@ fn names(units: &[UnitId]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::StateWorkspace;
 
     const RUN: &str = "20260102T110000Z-3f9a2c";
 
@@ -273,12 +333,14 @@ mod tests {
         AuditEvent {
             time: time.parse().expect("a time"),
             units: vec!["prod/eks".parse().expect("a unit")],
+            workspace: None,
             event: "Decrypt".to_owned(),
             who: Some(Who {
                 kind: who.0,
                 name: who.1.to_owned(),
                 account: Some("111111111111".to_owned()),
                 source_identity: None,
+                on_behalf_of: None,
             }),
             session: session.map(str::to_owned),
             source_ip: None,
@@ -311,7 +373,29 @@ mod tests {
             .to_vec();
         let mut denied = event("2025-12-29T10:00:00Z", (WhoKind::Account, "2"), None);
         denied.error = Some("AccessDenied".to_owned());
-        vec![run, write, read, older, bucket, denied]
+        let mut unknown = AuditEvent {
+            resource: None,
+            ..denied.clone()
+        };
+        unknown.units.push("dev".parse().expect("a unit"));
+        let failed = AuditEvent {
+            error: Some("DisabledException".to_owned()),
+            ..denied.clone()
+        };
+        let own = StateWorkspace {
+            name: "default".to_owned(),
+            is_own: true,
+        };
+        let staging = StateWorkspace {
+            name: "staging".to_owned(),
+            is_own: false,
+        };
+        let mut other = event("2025-12-28T10:00:00Z", alice, None);
+        read.workspace = Some(own);
+        other.workspace = Some(staging);
+        vec![
+            run, write, read, older, bucket, denied, unknown, failed, other,
+        ]
     }
 
     fn period() -> Period {
@@ -336,29 +420,49 @@ mod tests {
             },
         ];
         let now = period().until;
-        let text = lines(&estate(), &caveats, period(), now);
+        let text = lines(&estate(), &caveats, true, period(), now);
         insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string(), @r"
         Deploy (role, account 111111111111), by tfw
           1 read of prod/eks, last 59 min ago, by run 20260102T110000Z-3f9a2c (`tfw plan` of this folder)
           1 write of prod/eks, last 59 min ago, by run 20260102T110000Z-3f9a2c
         alice (user, account 111111111111)
           2 reads of prod/eks, last 2 h ago from 203.0.113.7
+          1 read of the workspace `staging` of prod/eks, last 5 d ago
         Deploy (role, account 111111111111), session bob@corp
           1 read of a state in the bucket of a, b, c and 2 more, last 3 d ago
         2 (account)
           1 denied read of prod/eks, last 4 d ago (AccessDenied)
+          1 denied read that may be of prod/eks, dev (the key is shared), last 4 d ago (AccessDenied)
+          1 failed read of prod/eks, last 4 d ago (DisabledException)
 
-        6 events of 4 callers since 2025-12-26 12:00 UTC
+        9 events of 4 callers since 2025-12-26 12:00 UTC
 
         What CloudTrail does not show here:
         - dev: there are no Decrypt events
           hint: do something
         - the history goes back 90 days
         ");
-        assert_eq!(
-            anstream::adapter::strip_str(&lines(&[], &[], period(), now)).to_string(),
-            "CloudTrail's history shows nobody at these states since 2025-12-26 12:00 UTC\n"
-        );
+        for (events, is_complete, told) in [
+            (
+                0,
+                true,
+                "CloudTrail's history shows nobody at these states since 2025-12-26 12:00 UTC\n",
+            ),
+            (
+                0,
+                false,
+                "CloudTrail's history was not wholly read: who was at these states since 2025-12-26 12:00 UTC is not known\n",
+            ),
+            (
+                1,
+                false,
+                "1 event of 1 caller since 2025-12-26 12:00 UTC; not all of the history was read\n",
+            ),
+        ] {
+            let text = lines(&estate()[..events], &[], is_complete, period(), now);
+            let text = anstream::adapter::strip_str(&text).to_string();
+            assert!(text.ends_with(told), "{text}");
+        }
     }
 
     #[test]
@@ -369,11 +473,28 @@ mod tests {
         let text = audit_csv(odd.rows());
         let row = |unit| {
             format!(
-                "2026-01-02T11:00:00Z,{unit},Decrypt,\"user a\"\"b in account 111111111111\",\"x,y\",,\"two\nlines\",arn:aws:s3:::acme/eks/terraform.tfstate,\n"
+                "2026-01-02T11:00:00Z,{unit},,Decrypt,\"user a\"\"b in account 111111111111\",\"x,y\",,\"two\nlines\",arn:aws:s3:::acme/eks/terraform.tfstate,\r\n"
             )
         };
-        let header = "time,unit,event,who,session,source_ip,user_agent,resource,error\n";
+        let header =
+            "time,unit,workspace,event,who,session,source_ip,user_agent,resource,error\r\n";
         assert_eq!(text, format!("{header}{}{}", row("prod/eks"), row("dev")));
         assert_eq!(audit_csv(std::iter::empty()), header);
+    }
+
+    #[test]
+    fn no_cell_of_the_csv_is_a_formula() {
+        for begin in ["=", "+", "-", "@", "\t", "\r", "\n"] {
+            let session = format!("{begin}HYPERLINK(1)");
+            let event = AuditEvent {
+                user_agent: Some(format!("a{begin}b")),
+                ..event("2026-01-02T11:00:00Z", (WhoKind::Role, "A"), Some(&session))
+            };
+            let text = audit_csv(event.rows());
+            let mut reader = csv::Reader::from_reader(text.as_bytes());
+            let row = reader.records().next().expect("a row").expect("CSV");
+            assert_eq!(row.get(5), Some(format!("'{session}").as_str()), "{text}");
+            assert_eq!(row.get(7), Some(format!("a{begin}b").as_str()), "{text}");
+        }
     }
 }

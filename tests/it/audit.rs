@@ -149,12 +149,15 @@ fn history(test: &TestEnvironment, run: &str, throttled: usize) {
     let context = json!({ "encryptionContext": { "SecretARN": "arn:aws:secretsmanager:x" } });
     let elsewhere = json!({ "requestParameters": context });
     let denied = json!({ "errorCode": "AccessDenied", "errorMessage": "User is not authorized" });
+    let mut denied_elsewhere = elsewhere.clone();
+    denied_elsewhere["errorCode"] = json!("AccessDenied");
     let second = json!({
         "Events": [
             event(120, "Decrypt", &user("alice"), &of(&eks)),
             event(130, "Decrypt", &user("alice"), &elsewhere),
             event(140, "Decrypt", &role("Admins", "bob@corp"), &of(&bucket)),
             event(150, "Decrypt", &user("mallory"), &denied),
+            event(155, "Decrypt", &user("mallory"), &denied_elsewhere),
             event(160, "Decrypt", &user("alice"), &of("arn:aws:s3:::another/eks/terraform.tfstate")),
         ],
     });
@@ -190,10 +193,14 @@ fn who_read_which_state_is_told_by_person_over_pages_and_throttling() {
         "alice (user, account 111122223333)\n  1 read of dev/eks, last 2 h ago\n",
         "Admins (role, account 111122223333), session bob@corp",
         "1 read of a state in the bucket of dev/network, dev/eks, last 2 h ago",
-        "1 denied read of a state in the bucket of dev/network, dev/eks, last 2 h ago (AccessDenied)",
+        "1 denied read that may be of dev/network, dev/eks (the key is shared), last 2 h ago (AccessDenied)",
         "5 events of 4 callers since ",
         "S3 Bucket Keys are on in",
         "no trail logs who reads the objects of",
+        "event data stores of CloudTrail Lake are not looked at",
+        "the key asked about: `arn:aws:kms:",
+        "under a key that a state had before is not shown",
+        "never reaches KMS",
         "5 of 5 events do not say from where",
         "90 days",
     ] {
@@ -247,6 +254,7 @@ fn documents_have_every_field_and_a_row_for_each_unit() {
         json!({
             "time": first["time"],
             "unit": "dev/network",
+            "workspace": "default",
             "event": "Decrypt",
             "who": "role Execution in account 111122223333",
             "session": format!("tfw-test-{run}"),
@@ -261,6 +269,7 @@ fn documents_have_every_field_and_a_row_for_each_unit() {
         events[3]["resource"],
         format!("arn:aws:s3:::{}", test.bucket("dev"))
     );
+    assert_eq!(events[3]["workspace"], Value::Null);
     assert_eq!(events[5]["resource"], Value::Null);
     assert_eq!(events[5]["error"], "AccessDenied");
     let caveats = document["caveats"].to_string();
@@ -277,7 +286,7 @@ fn documents_have_every_field_and_a_row_for_each_unit() {
     assert_eq!(lines[0], fields.join(","));
     assert_eq!(lines.len(), 8);
     assert!(lines[1].contains(&format!(
-        ",dev/network,Decrypt,role Execution in account 111122223333,tfw-test-{run},,,{arn},"
+        ",dev/network,default,Decrypt,role Execution in account 111122223333,tfw-test-{run},,,{arn},"
     )));
     assert!(csv.stderr.contains("warning: "), "{}", csv.stderr);
     assert!(csv.stderr.contains("90 days"), "{}", csv.stderr);
@@ -331,7 +340,7 @@ fn what_an_emulator_records_is_shown_and_a_trail_of_data_events_is_found() {
         &json!({ "Name": "main" }).to_string(),
     );
     let shown = test.tfw(["audit", "dev"]).run().succeeds();
-    shown.says("aws cloudtrail put-event-selectors --region eu-central-1 --trail-name main");
+    shown.says("aws cloudtrail put-event-selectors --region eu-central-1 --trail-name main --event-selectors '[");
     let selectors = json!([{
         "ReadWriteType": "All",
         "IncludeManagementEvents": true,
@@ -340,6 +349,22 @@ fn what_an_emulator_records_is_shown_and_a_trail_of_data_events_is_found() {
             "Values": [format!("arn:aws:s3:::{}/", test.bucket("dev"))],
         }],
     }]);
+    // What a trail selects beside that is not to be overwritten by a paste.
+    let others = json!([{
+        "ReadWriteType": "All",
+        "IncludeManagementEvents": true,
+        "DataResources": [{ "Type": "AWS::S3::Object", "Values": ["arn:aws:s3:::other/"] }],
+    }]);
+    let put = json!({ "TrailName": "main", "EventSelectors": others }).to_string();
+    test.cloudtrail("dev", "PutEventSelectors", &put);
+    let shown = test.tfw(["audit", "dev"]).run().succeeds();
+    shown.says("replaces what the trail selects now");
+    shown.says("get-event-selectors --region eu-central-1 --trail-name main");
+    assert!(
+        !shown.stdout.contains("--event-selectors '"),
+        "{}",
+        shown.stdout
+    );
     let put = json!({ "TrailName": "main", "EventSelectors": selectors }).to_string();
     test.cloudtrail("dev", "PutEventSelectors", &put);
     let shown = test.tfw(["audit", "dev"]).run().succeeds();
@@ -428,7 +453,165 @@ fn ctrl_c_ends_it_and_asks_no_more() {
     audit.signal(Signal::INT);
     let document = audit.wait().exits(130).json();
     assert_eq!(document["events"], json!([]));
-    assert!(!document["caveats"].to_string().contains("90 days"));
+    let caveats = document["caveats"].to_string();
+    assert!(
+        caveats.contains("was not read: the run was interrupted"),
+        "{caveats}"
+    );
+    assert!(!caveats.contains("90 days"), "{caveats}");
+}
+
+#[test]
+fn ctrl_c_on_a_later_page_loses_nothing_of_the_first() {
+    let test = two_stacks();
+    let run = the_run(&test);
+    let gate = test
+        .proxy()
+        .when(|request| looks_up_key(request) && request.body.contains("page+2=="))
+        .hold();
+    history(&test, &run, 0);
+    let audit = test.tfw(["audit", "dev", "--json", "-v"]).spawn();
+    gate.wait_for_arrival();
+    audit.signal(Signal::INT);
+    let ended = audit.wait().exits(130);
+    ended.says("` so far, back to ");
+    let document = ended.json();
+    assert_eq!(document["events"].as_array().unwrap().len(), 2);
+    let caveats = document["caveats"].to_string();
+    assert!(caveats.contains("is complete only back to "), "{caveats}");
+    assert!(caveats.contains("the run was interrupted"), "{caveats}");
+}
+
+#[test]
+fn a_later_page_that_fails_fails_the_units_and_loses_nothing_of_the_first() {
+    let test = two_stacks();
+    let run = the_run(&test);
+    let next = |request: &Request| looks_up_key(request) && request.body.contains("page+2==");
+    test.proxy().when(next).refuse(400, "AccessDeniedException");
+    history(&test, &run, 0);
+    let shown = test.tfw(["audit", "dev"]).run().exits(1);
+    shown.says("1 read of dev/network, last 20 min ago");
+    shown.says("2 events of 1 caller since ");
+    shown.says("; not all of the history was read");
+    shown.says("is complete only back to ");
+    assert!(!shown.stdout.contains("shows nobody"), "{}", shown.stdout);
+    shown.says("cannot read CloudTrail's event history: access denied");
+}
+
+#[test]
+fn nobody_is_not_said_of_a_history_that_was_not_read() {
+    let test = two_stacks();
+    test.proxy()
+        .when(looks_up)
+        .refuse(400, "AccessDeniedException");
+    let shown = test.tfw(["audit", "dev"]).run().exits(1);
+    shown.says("CloudTrail's history was not wholly read: who was at these states since");
+    assert!(!shown.stdout.contains("shows nobody"), "{}", shown.stdout);
+}
+
+#[test]
+fn a_bucket_that_cannot_be_looked_up_fails_no_unit_whose_key_was() {
+    let test = two_stacks();
+    let run = the_run(&test);
+    test.proxy()
+        .when(|request| looks_up(request) && !looks_up_key(request))
+        .refuse(400, "AccessDeniedException");
+    history(&test, &run, 0);
+    let shown = test.tfw(["audit", "dev"]).run().succeeds();
+    shown.says("5 events of 4 callers since ");
+    shown.says(&format!(
+        "what the history has of the bucket `{}` was not read: access denied",
+        test.bucket("dev")
+    ));
+}
+
+#[test]
+fn a_state_of_another_workspace_belongs_to_the_unit_too() {
+    let test = two_stacks();
+    let bucket = format!("arn:aws:s3:::{}", test.bucket("dev"));
+    let state = |key: &str| of(&format!("{bucket}/{key}"));
+    let page = json!({ "Events": [
+        event(20, "Decrypt", &user("alice"), &state("env:/staging/eks/terraform.tfstate")),
+        event(30, "Decrypt", &user("alice"), &state("env:/staging/eks/terraform.tfstate.tflock")),
+        event(40, "Decrypt", &user("alice"), &state("env:/staging/other/terraform.tfstate")),
+    ] });
+    nothing_of_buckets(&test);
+    test.proxy()
+        .when(looks_up_key)
+        .answer(move |_| page.to_string());
+    let shown = test.tfw(["audit", "dev"]).run().succeeds();
+    shown.says("1 read of the workspace `staging` of dev/eks, last 20 min ago");
+    shown.says("1 event of 1 caller");
+    let document = test.tfw(["audit", "dev", "--json"]).run().succeeds().json();
+    assert_eq!(document["events"][0]["workspace"], "staging");
+    let csv = test.tfw(["audit", "dev", "--csv"]).run().succeeds();
+    assert!(
+        csv.stdout.contains(",dev/eks,staging,Decrypt,"),
+        "{}",
+        csv.stdout
+    );
+}
+
+/// A trail as `DescribeTrails` has it, of another region than the bucket's.
+fn trail_elsewhere(test: &TestEnvironment, account: &str) {
+    let trails = json!({ "trailList": [{
+        "Name": "everywhere",
+        "S3BucketName": "logs",
+        "HomeRegion": "us-east-1",
+        "IsMultiRegionTrail": true,
+        "TrailARN": format!("arn:aws:cloudtrail:us-east-1:{account}:trail/everywhere"),
+    }] });
+    test.proxy()
+        .when(|request| request.is_tfw("DescribeTrails"))
+        .answer(move |_| trails.to_string());
+}
+
+fn is_asked_at_home(request: &Request) -> bool {
+    let signed = request.header("authorization").unwrap_or_default();
+    signed.contains("/us-east-1/cloudtrail/")
+}
+
+#[test]
+fn a_trail_of_another_home_region_is_asked_there() {
+    let test = TestEnvironment::new().environment("dev");
+    test.create_bucket("dev");
+    nothing_of_buckets(&test);
+    trail_elsewhere(&test, &test.account("dev"));
+    let selectors = json!({ "EventSelectors": [{
+        "ReadWriteType": "All",
+        "IncludeManagementEvents": true,
+        "DataResources": [{ "Type": "AWS::S3::Object", "Values": ["arn:aws:s3"] }],
+    }] });
+    let proxy = test.proxy();
+    let asks = |request: &Request| request.is_tfw("GetEventSelectors");
+    proxy
+        .when(move |request| asks(request) && !is_asked_at_home(request))
+        .refuse(400, "InvalidHomeRegionException");
+    proxy.when(asks).answer(move |_| selectors.to_string());
+    proxy
+        .when(|request| request.is_tfw("GetTrailStatus"))
+        .answer(|_| json!({ "IsLogging": true }).to_string());
+    let shown = test.tfw(["audit", "dev"]).run().succeeds();
+    shown.says("the trail `everywhere` logs each read of the object");
+}
+
+#[test]
+fn of_the_organizations_trail_the_account_that_manages_it_is_to_be_asked() {
+    let test = TestEnvironment::new().environment("dev");
+    test.create_bucket("dev");
+    nothing_of_buckets(&test);
+    trail_elsewhere(&test, "999999999999");
+    let proxy = test.proxy();
+    proxy
+        .when(|request| request.is_tfw("GetEventSelectors"))
+        .refuse(400, "AccessDeniedException");
+    proxy
+        .when(|request| request.is_tfw("GetTrailStatus"))
+        .answer(|_| json!({ "IsLogging": true }).to_string());
+    let shown = test.tfw(["audit", "dev"]).run().succeeds();
+    shown.says("whether the trail `everywhere` logs who reads the objects of");
+    shown.says("it belongs to account 999999999999, which manages the organization: ask there");
+    assert!(!shown.stdout.contains("must allow"), "{}", shown.stdout);
 }
 
 #[test]

@@ -1,15 +1,20 @@
 //! What CloudTrail does not show in this set-up, said from what the set-up is.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::facts::Facts;
+use super::history::{End, Looked, Subject, hint};
 use crate::aws::{AwsError, Trail};
-use crate::model::{AuditEvent, Backend, Caveat, Period, Unit, UnitId};
+use crate::model::{AuditEvent, Backend, Caveat, Period, Region, Unit, UnitId};
 use crate::stage::site::Site;
 
 /// How long CloudTrail takes to show an event (CloudTrail User Guide, "How CloudTrail works").
 const DELAY: SignedDuration = SignedDuration::from_mins(15);
+/// CloudTrail User Guide, "Logging data events".
+const LOGGING_DATA_EVENTS: &str = "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html";
 
 /// A state that is not in S3.
 pub(super) fn not_in_s3(unit: &Unit) -> Caveat {
@@ -23,6 +28,49 @@ pub(super) fn not_in_s3(unit: &Unit) -> Caveat {
     }
 }
 
+/// What was not read of the history, where something was not.
+pub(super) fn not_read(
+    subject: &Subject,
+    looked: &Looked,
+    users: &BTreeSet<usize>,
+    units: &[&Unit],
+) -> Option<Caveat> {
+    let (why, hint) = match &looked.end {
+        End::Whole => return None,
+        End::Interrupted => ("the run was interrupted".to_owned(), None),
+        End::Failed(error) => (error.to_string(), hint(error)),
+    };
+    let how_far = match looked.back_to {
+        Some(time) => time
+            .strftime("is complete only back to %Y-%m-%d %H:%M:%S UTC")
+            .to_string(),
+        None => "was not read".to_owned(),
+    };
+    Some(Caveat {
+        units: named(users, units),
+        message: format!("what the history has of {subject} {how_far}: {why}"),
+        hint,
+    })
+}
+
+/// Which keys were asked about, and so which were not.
+pub(super) fn of_keys(keys: &BTreeSet<String>, users: &[usize], units: &[&Unit]) -> Option<Caveat> {
+    let names: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+    let noun = match names.len() {
+        0 => return None,
+        1 => "key",
+        _ => "keys",
+    };
+    Some(Caveat {
+        units: named(users, units),
+        message: format!(
+            "the {noun} asked about: {}; what was read or written under a key that a state had before is not shown",
+            names.join(", ")
+        ),
+        hint: None,
+    })
+}
+
 /// What is not shown of the states in one bucket.
 pub(super) fn of(
     site: &Site<'_, '_>,
@@ -33,11 +81,7 @@ pub(super) fn of(
 ) -> Vec<Caveat> {
     let s3 = site.s3;
     let bucket = &s3.bucket;
-    let named = |users: &[usize]| -> Vec<UnitId> {
-        let units = users.iter().filter_map(|&user| units.get(user));
-        units.map(|unit| unit.id.clone()).collect()
-    };
-    let all = named(users);
+    let all = named(users, units);
     let about_all = |message: String, hint: Option<String>| Caveat {
         units: all.clone(),
         message,
@@ -55,7 +99,7 @@ pub(super) fn of(
         .copied()
         .partition(|user| is_without_key(facts, *user));
     if !without_key.is_empty() {
-        let units = named(&without_key);
+        let units = named(&without_key, units);
         caveats.push(Caveat {
             message: "no key of KMS encrypts the state (it is AES256): there are no Decrypt events"
                 .to_owned(),
@@ -70,7 +114,7 @@ pub(super) fn of(
     let has_bucket_key = default.is_some_and(|default| default.is_kms() && default.bucket_key);
     if has_bucket_key && !with_key.is_empty() {
         caveats.push(Caveat {
-            units: named(&with_key),
+            units: named(&with_key, units),
             message: format!(
                 "S3 Bucket Keys are on in `{bucket}`: S3 asks KMS once in a while and for the bucket, so that neither each read nor which object was read is told"
             ),
@@ -80,7 +124,7 @@ pub(super) fn of(
     for error in &facts.unknown {
         caveats.push(about_all(
             format!("which key the states are encrypted with is not wholly known: {error}"),
-            error.hint(),
+            hint(error),
         ));
     }
     if site.account.account_id() != Some(&s3.owner) {
@@ -110,7 +154,7 @@ pub(super) fn of(
             format!(
                 "whether a trail logs who reads the objects of `{bucket}` is not known: {error}"
             ),
-            error.hint(),
+            hint(error),
         )),
         None => {}
     }
@@ -157,7 +201,7 @@ fn of_trails(
         .collect();
     let unreadable = trails.iter().find_map(|trail| {
         let error = trail.unreadable.as_ref()?;
-        Some((&trail.name, error))
+        Some((trail, error))
     });
     if let Some((trail, error)) = unreadable
         && !unlogged.is_empty()
@@ -165,42 +209,66 @@ fn of_trails(
         caveats.push(Caveat {
             units: unlogged,
             message: format!(
-                "whether the trail `{trail}` logs who reads the objects of `{bucket}` is not known: {error}"
+                "whether the trail `{}` logs who reads the objects of `{bucket}` is not known: {error}",
+                trail.name
             ),
-            hint: error.hint(),
+            hint: match foreign_owner(site, trail) {
+                Some(owner) => Some(format!(
+                    "it belongs to account {owner}, which manages the organization: ask there what it selects"
+                )),
+                None => hint(error),
+            },
         });
     } else if !unlogged.is_empty() {
-        let hint = match trails.iter().find(|trail| trail.is_logging) {
-            Some(trail) => format!(
-                "`{}` turns that on; it replaces what the trail selects now, which `aws cloudtrail get-event-selectors` shows",
-                put_event_selectors(trail, &s3.region, &format!("arn:{partition}:s3:::{bucket}/"))
-            ),
-            None => "no trail logs here: `aws cloudtrail create-trail` makes one, and `aws cloudtrail put-event-selectors` turns data events on".to_owned(),
-        };
+        let own = trails
+            .iter()
+            .filter(|trail| trail.is_logging && foreign_owner(site, trail).is_none());
         caveats.push(Caveat {
             units: unlogged,
             message: format!(
-                "no trail logs who reads the objects of `{bucket}` (S3 data events are off)"
+                "no trail logs who reads the objects of `{bucket}` (S3 data events are off); event data stores of CloudTrail Lake are not looked at"
             ),
-            hint: Some(hint),
+            hint: Some(how_to_log(
+                own.min_by_key(|trail| !trail.selects_as_new()),
+                &s3.region,
+                &format!("arn:{partition}:s3:::{bucket}/"),
+            )),
         });
     }
     caveats
 }
 
-fn put_event_selectors(trail: &Trail, region: &impl std::fmt::Display, objects: &str) -> String {
+/// The account that a trail belongs to, where that is not the one that asks.
+fn foreign_owner<'t>(site: &Site<'_, '_>, trail: &'t Trail) -> Option<&'t str> {
+    let own = site.account.account_id().map(AsRef::as_ref);
+    trail
+        .account
+        .as_deref()
+        .filter(|account| Some(*account) != own)
+}
+
+/// How one of the account's own trails comes to log reads of these objects. A command to paste
+/// stands only where it takes nothing from what the trail selects.
+fn how_to_log(trail: Option<&Trail>, region: &Region, objects: &str) -> String {
+    let Some(trail) = trail else {
+        return format!(
+            "no trail of this account logs here: `aws cloudtrail create-trail` makes one, with a bucket whose policy lets CloudTrail write, then come `start-logging` and `put-event-selectors`; see {LOGGING_DATA_EVENTS}"
+        );
+    };
+    let region = trail.home_region.as_deref().unwrap_or(region.as_ref());
+    let options = format!("--region {region} --trail-name {}", trail.name);
+    if !trail.selects_as_new() {
+        return format!(
+            "`aws cloudtrail put-event-selectors {options}` turns that on, and replaces what the trail selects now: give it what `aws cloudtrail get-event-selectors {options}` shows, with the S3 objects of `{objects}` added"
+        );
+    }
     let selectors = json!([{
         "ReadWriteType": "All",
         "IncludeManagementEvents": true,
         "DataResources": [{ "Type": "AWS::S3::Object", "Values": [objects] }],
     }]);
-    let region = match &trail.home_region {
-        Some(home) => home.clone(),
-        None => region.to_string(),
-    };
     format!(
-        "aws cloudtrail put-event-selectors --region {region} --trail-name {} --event-selectors '{selectors}'",
-        trail.name
+        "`aws cloudtrail put-event-selectors {options} --event-selectors '{selectors}'` turns that on; it replaces what the trail selects now, all management events, and selects these too"
     )
 }
 
@@ -228,6 +296,10 @@ pub(super) fn in_any_case(events: &[AuditEvent], period: Period) -> Vec<Caveat> 
         ));
     }
     caveats.push(everywhere(
+        "what S3 refuses, by a bucket policy or for want of `s3:GetObject`, never reaches KMS: such attempts are not in the history"
+            .to_owned(),
+    ));
+    caveats.push(everywhere(
         "the history goes back 90 days; what is older only the files of a trail have".to_owned(),
     ));
     caveats
@@ -239,6 +311,11 @@ fn is_without_key(facts: &Facts, user: usize) -> bool {
         Some(state) => !state.algorithm.starts_with("aws:kms"),
         None => facts.keys.is_empty() && facts.unknown.is_empty(),
     }
+}
+
+fn named<'i>(users: impl IntoIterator<Item = &'i usize>, units: &[&Unit]) -> Vec<UnitId> {
+    let units = users.into_iter().filter_map(|&user| units.get(user));
+    units.map(|unit| unit.id.clone()).collect()
 }
 
 /// The units as they are typed.

@@ -23,7 +23,7 @@ pub(super) enum Target {
     Object { bucket: String, key: String },
     /// Any object of a bucket: with an S3 Bucket Key, KMS is told no more.
     Bucket(String),
-    /// It does not say: what was denied has no parameters.
+    /// It does not say: what was denied, KMS records without its parameters.
     Unknown,
 }
 
@@ -39,9 +39,7 @@ impl Sighting {
         let error = text("/errorCode");
         let (target, resource) = match target(event, &record) {
             Some((target, arn)) => (target, Some(arn)),
-            None if error.is_some() || record["requestParameters"].is_null() => {
-                (Target::Unknown, None)
-            }
+            None if record["requestParameters"].is_null() => (Target::Unknown, None),
             // The key was used for something else than S3.
             None => return None,
         };
@@ -52,6 +50,7 @@ impl Sighting {
             event: AuditEvent {
                 time: event.time,
                 units: Vec::new(),
+                workspace: None,
                 event: event.name.clone(),
                 who: who(&record["userIdentity"]),
                 session: session(&record["userIdentity"]),
@@ -69,7 +68,8 @@ impl Sighting {
 /// The object or the bucket, and its ARN.
 fn target(event: &HistoryEvent, record: &Value) -> Option<(Target, String)> {
     let parameters = &record["requestParameters"];
-    if let Some(arn) = parameters["encryptionContext"]["aws:s3:arn"].as_str() {
+    if let Some(context) = parameters["encryptionContext"].as_object() {
+        let arn = context.get("aws:s3:arn")?.as_str()?;
         return Some((of_arn(arn)?, arn.to_owned()));
     }
     let of_s3 = record["resources"].as_array().into_iter().flatten();
@@ -129,6 +129,7 @@ fn who(identity: &Value) -> Option<Who> {
         (Some("Root"), _) => WhoKind::Root,
         (Some("AWSService"), _) => WhoKind::Service,
         (Some("AWSAccount"), _) => WhoKind::Account,
+        (Some("IdentityCenterUser"), _) => WhoKind::IdentityCenter,
         (Some(_), _) => WhoKind::User,
         (None, _) => return None,
     };
@@ -136,25 +137,42 @@ fn who(identity: &Value) -> Option<Who> {
         WhoKind::Role => resource.split('/').nth(1),
         _ => resource.rsplit('/').next(),
     });
+    let person = of_identity_center(identity);
     let name = match kind {
         WhoKind::Role => text("/sessionContext/sessionIssuer/userName").or(of_arn),
         WhoKind::Root => Some("root"),
         WhoKind::Service => text("/invokedBy"),
         WhoKind::Account => text("/accountId"),
         WhoKind::User => text("/userName").or(of_arn),
+        WhoKind::IdentityCenter => person.as_deref(),
     };
     Some(Who {
         kind,
         name: name.or(text("/principalId"))?.to_owned(),
         account: text("/accountId").map(str::to_owned),
         source_identity: text("/sessionContext/sourceIdentity").map(str::to_owned),
+        on_behalf_of: person.filter(|_| kind != WhoKind::IdentityCenter),
     })
 }
 
-/// The name of a role's session: behind the role's id, or at the end of the ARN.
+/// `USER_ID of STORE_ID`: CloudTrail knows a user of IAM Identity Center by no other name.
+fn of_identity_center(identity: &Value) -> Option<String> {
+    let user = identity["onBehalfOf"]["userId"].as_str()?;
+    let store = identity["onBehalfOf"]["identityStoreArn"].as_str();
+    Some(match store.and_then(|arn| arn.rsplit('/').next()) {
+        Some(store) => format!("{user} of {store}"),
+        None => user.to_owned(),
+    })
+}
+
+/// The name of a role's session: behind the role's id, or at the end of the ARN. A colon in the
+/// principal of others tells something else: `ACCOUNT:NAME` of a federated user.
 fn session(identity: &Value) -> Option<String> {
     let principal = identity["principalId"].as_str().unwrap_or_default();
-    if let Some((_, session)) = principal.split_once(':') {
+    // The ids of roles begin so (IAM User Guide, "IAM identifiers").
+    if let Some((id, session)) = principal.split_once(':')
+        && id.starts_with("AROA")
+    {
         return Some(session.to_owned());
     }
     let resource = identity["arn"].as_str()?.splitn(6, ':').nth(5)?;
@@ -280,9 +298,38 @@ mod tests {
                 Some("carol"),
             ),
             (
-                json!({ "type": "FederatedUser", "principalId": "1", "arn": "arn:aws:sts::1:federated-user/dave", "accountId": "1" }),
+                json!({ "type": "AWSAccount", "principalId": "AIDAX", "accountId": "2" }),
+                Some("account 2"),
+                None,
+            ),
+            (
+                json!({ "type": "FederatedUser", "principalId": "1:dave", "arn": "arn:aws:sts::1:federated-user/dave", "accountId": "1" }),
                 Some("user dave in account 1"),
                 None,
+            ),
+            (
+                json!({ "type": "WebIdentityUser", "principalId": "accounts.google.com:app:erin", "userName": "erin" }),
+                Some("user erin"),
+                None,
+            ),
+            (
+                json!({ "type": "IdentityCenterUser", "accountId": "1", "onBehalfOf": {
+                    "userId": "544894e8-80c1-707f-60e3-3ba6510dfac1",
+                    "identityStoreArn": "arn:aws:identitystore::2:identitystore/d-9067642ac7",
+                } }),
+                Some(
+                    "Identity Center user 544894e8-80c1-707f-60e3-3ba6510dfac1 of d-9067642ac7 in account 1",
+                ),
+                None,
+            ),
+            (
+                json!({
+                    "type": "AssumedRole", "principalId": "AROAX:carol",
+                    "arn": "arn:aws:sts::1:assumed-role/Admin/carol", "accountId": "1",
+                    "onBehalfOf": { "userId": "544894e8" },
+                }),
+                Some("role Admin in account 1, on behalf of 544894e8"),
+                Some("carol"),
             ),
             (json!(null), None, None),
         ] {
@@ -299,10 +346,17 @@ mod tests {
         assert_eq!(of(json!({ "requestParameters": { "keyId": "x" } })), None);
         let context = json!({ "encryptionContext": { "SecretARN": "arn:aws:secretsmanager:x" } });
         assert_eq!(of(json!({ "requestParameters": context })), None);
+        for parameters in [context, json!({ "keyId": "x" })] {
+            let denied = json!({ "errorCode": "AccessDenied", "requestParameters": parameters });
+            assert_eq!(of(denied), None);
+        }
         let denied = json!({ "errorCode": "AccessDenied", "requestParameters": null });
         let denied = of(denied).expect("an event");
         assert_eq!(denied.target, Target::Unknown);
-        assert_eq!(denied.event.error.as_deref(), Some("AccessDenied"));
+        assert!(denied.event.is_denied());
+        let failed = of(json!({ "errorCode": "KMSInvalidStateException" })).expect("an event");
+        assert_eq!(failed.target, Target::Unknown);
+        assert!(!failed.event.is_denied() && failed.event.error.is_some());
         assert_eq!(Sighting::of(&event("DescribeKey", &json!({}))), None);
     }
 

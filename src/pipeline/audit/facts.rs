@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::history;
 use crate::aws::{AwsError, DefaultEncryption, Kms, ObjectEncryption};
 use crate::model::{Backend, S3Backend};
 use crate::stage::context::at_once;
@@ -26,7 +27,7 @@ pub(super) struct Facts {
 
 /// Looks at a bucket and at the states of its units.
 pub(super) async fn of(site: &Site<'_, '_>, records: &[Record<'_>]) -> Result<Facts, Failure> {
-    let failed = |error: AwsError| Failure::aws("cannot look at the state bucket", &error);
+    let failed = |error: AwsError| history::failure("cannot look at the state bucket", &error);
     let bucket = site.account.bucket(site.s3).await.map_err(failed)?;
     let states = at_once(site.users.iter().map(async |&user| {
         let Backend::S3(s3) = &records[user].unit.backend else {

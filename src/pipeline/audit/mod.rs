@@ -2,22 +2,24 @@
 //!
 //! Each KMS key and each bucket is looked up once, however many units keep their state there, with
 //! the credentials that reach the state; the requests of one account and region are paced together.
-//! No Terraform runs, and nothing is changed.
+//! What was found is shown also
+//! where the rest cannot be read, or is not waited for. No Terraform runs, and nothing is changed.
 
+mod assign;
 mod caveats;
 mod event;
 mod facts;
+mod history;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::event::{Sighting, Target};
+use self::assign::States;
 use self::facts::Facts;
-use crate::aws::{AwsError, CloudTrail, Trail};
+use self::history::{Place, Subject};
+use crate::aws::{AwsError, Trail};
 use crate::events::{Event, Phase};
-use crate::model::{
-    AccountId, AuditEvent, Backend, Caveat, Diagnostic, Period, Region, S3Backend, Unit,
-};
+use crate::model::{AccountId, AuditEvent, Backend, Caveat, Diagnostic, Period, Region, Unit};
 use crate::stage::Context;
 use crate::stage::backend;
 use crate::stage::context::at_once;
@@ -34,31 +36,37 @@ pub struct Audit {
     pub caveats: Vec<Caveat>,
     /// What went wrong, with the unit in it.
     pub diagnostics: Vec<Diagnostic>,
+    /// Whether all of the history was read that these units have.
+    pub is_complete: bool,
 }
 
 /// Looks up who read and wrote the states of the selected units in this time.
 pub async fn audit(ctx: &Context, period: Period) -> Audit {
     let records: Vec<Record<'_>> = ctx.units().map(|unit| Record::new(ctx, unit)).collect();
-    let found = tokio::select! {
+    let prepared = tokio::select! {
         biased;
         () = ctx.signals.stopped() => None,
-        found = look(&records, period) => Some(found),
+        prepared = prepare(&records) => Some(prepared),
     };
     let Found {
         mut events,
         caveats,
         failures,
-    } = found.unwrap_or_else(|| Found {
-        failures: records
-            .iter()
-            .map(|_| Some(Failure::not_begun(ctx)))
-            .collect(),
-        ..Found::default()
-    });
+    } = match prepared {
+        Some(prepared) => look(ctx, &records, prepared, period).await,
+        None => Found {
+            failures: records
+                .iter()
+                .map(|_| Some(Failure::not_begun(ctx)))
+                .collect(),
+            ..Found::default()
+        },
+    };
     for event in &mut events {
         event.command = event.run().and_then(|run| ctx.run.tfw().command_of(run));
     }
     events.sort_by_key(|event| Reverse(event.time));
+    let is_complete = failures.iter().all(Option::is_none);
     let mut diagnostics = Vec::new();
     for (record, failure) in records.into_iter().zip(failures) {
         let unit = &record.unit.id;
@@ -72,6 +80,7 @@ pub async fn audit(ctx: &Context, period: Period) -> Audit {
         events,
         caveats,
         diagnostics,
+        is_complete,
     }
 }
 
@@ -95,6 +104,13 @@ pub fn warn_of_caveats(ctx: &Context, caveats: &[Caveat]) {
     }
 }
 
+/// What is known before CloudTrail is asked; failures by the positions of the units.
+struct Prepared<'r, 'c> {
+    known: Vec<(Site<'r, 'c>, Facts)>,
+    places: BTreeMap<(AccountId, Region), Place>,
+    failures: Vec<Option<Failure>>,
+}
+
 /// What was found; failures by the positions of the units.
 #[derive(Default)]
 struct Found {
@@ -103,30 +119,24 @@ struct Found {
     failures: Vec<Option<Failure>>,
 }
 
-/// The history of one account in one region.
-struct Place {
-    cloudtrail: CloudTrail,
-    /// The names of what is looked up there, and the units that it is looked up for.
-    lookups: BTreeMap<String, BTreeSet<usize>>,
-}
-
-async fn look(records: &[Record<'_>], period: Period) -> Found {
+/// Proves the credentials, and looks at the buckets and the states.
+async fn prepare<'r, 'c>(records: &'r [Record<'c>]) -> Prepared<'r, 'c> {
     for record in records {
         record.phase(Phase::Credentials);
     }
-    let prepared = at_once(records.iter().map(|record| backend::verify(record))).await;
-    let mut failures: Vec<Option<Failure>> = prepared
+    let safe = at_once(records.iter().map(|record| backend::verify(record))).await;
+    let mut failures: Vec<Option<Failure>> = safe
         .iter()
         .map(|safe| safe.as_ref().err().cloned())
         .collect();
     let references: Vec<&Record<'_>> = records.iter().collect();
-    let sites = site::sites(&references, &prepared);
+    let sites = site::sites(&references, &safe);
     for &user in sites.iter().flat_map(|site| &site.users) {
         records[user].phase(Phase::Audit);
     }
     let facts = at_once(sites.iter().map(|site| facts::of(site, records))).await;
-    let mut known: Vec<(&Site<'_, '_>, Facts)> = Vec::new();
-    for (site, facts) in sites.iter().zip(facts) {
+    let mut known: Vec<(Site<'_, '_>, Facts)> = Vec::new();
+    for (site, facts) in sites.into_iter().zip(facts) {
         match facts {
             Ok(facts) => known.push((site, facts)),
             Err(failure) => {
@@ -148,44 +158,70 @@ async fn look(records: &[Record<'_>], period: Period) -> Found {
             BTreeMap::new()
         }
     };
-    let asked = at_once(places.values().map(|place| ask(place, period))).await;
-    let mut trails: BTreeMap<(AccountId, Region), Result<Vec<Trail>, AwsError>> = BTreeMap::new();
-    let units: Vec<&Unit> = records.iter().map(|record| record.unit).collect();
-    let mut events = Vec::new();
-    for ((at, place), (answers, found)) in places.iter().zip(asked) {
-        for (users, answer) in place.lookups.values().zip(answers) {
-            match answer {
-                Ok(sightings) => events.extend(
-                    sightings
-                        .into_iter()
-                        .filter_map(|sighting| assigned(sighting, users, &units)),
-                ),
-                Err(error) => {
-                    for &user in users {
-                        let doing = "cannot read CloudTrail's event history";
-                        failures[user] = Some(Failure::aws(doing, &error));
-                    }
-                }
-            }
-        }
-        trails.insert(at.clone(), found);
+    Prepared {
+        known,
+        places,
+        failures,
     }
-    let mut caveats = Vec::new();
+}
+
+/// Asks CloudTrail, and says what its answers leave open.
+async fn look(
+    ctx: &Context,
+    records: &[Record<'_>],
+    prepared: Prepared<'_, '_>,
+    period: Period,
+) -> Found {
+    let Prepared {
+        known,
+        places,
+        mut failures,
+    } = prepared;
+    let states = States::of(ctx.project.units.iter().map(|unit| &unit.backend));
+    let units: Vec<&Unit> = records.iter().map(|record| record.unit).collect();
+    let asked = at_once(places.values().map(|place| place.ask(ctx, period))).await;
+    let mut trails: BTreeMap<(AccountId, Region), Result<Vec<Trail>, AwsError>> = BTreeMap::new();
+    let (mut events, mut caveats) = (Vec::new(), Vec::new());
+    // Of whom CloudTrail has told something.
+    let mut told: BTreeSet<usize> = BTreeSet::new();
     for record in records {
         if !matches!(record.unit.backend, Backend::S3(_)) {
             caveats.push(caveats::not_in_s3(record.unit));
         }
     }
+    for ((at, place), (answers, found)) in places.iter().zip(asked) {
+        for ((subject, users), looked) in place.lookups.iter().zip(answers) {
+            if looked.has_told() {
+                told.extend(users);
+            }
+            let is_spare =
+                |user: &usize| matches!(subject, Subject::Bucket(_)) && place.knows_key_of(*user);
+            if let Some(failure) = looked.failure() {
+                for &user in users.iter().filter(|user| !is_spare(user)) {
+                    failures[user] = Some(failure.clone());
+                }
+            }
+            caveats.extend(caveats::not_read(subject, &looked, users, &units));
+            let sightings = looked.sightings.into_iter();
+            events.extend(sightings.filter_map(|each| states.assign(each, users, &units)));
+        }
+        trails.extend(found.map(|found| (at.clone(), found)));
+    }
+    let mut by_keys: BTreeMap<&BTreeSet<String>, Vec<usize>> = BTreeMap::new();
     for (site, facts) in &known {
-        let is_read = |user: &&usize| failures[**user].is_none();
-        let users: Vec<usize> = site.users.iter().filter(is_read).copied().collect();
+        let is_told = |user: &&usize| failures[**user].is_none() || told.contains(*user);
+        let users: Vec<usize> = site.users.iter().filter(is_told).copied().collect();
         if users.is_empty() {
             continue;
         }
         let trails = place_of(site).and_then(|place| trails.get(&place));
         caveats.extend(caveats::of(site, facts, trails, &users, &units));
+        by_keys.entry(&facts.keys).or_default().extend(users);
     }
-    if failures.iter().any(Option::is_none) {
+    for (keys, users) in by_keys {
+        caveats.extend(caveats::of_keys(keys, &users, &units));
+    }
+    if failures.iter().any(Option::is_none) || !events.is_empty() {
         caveats.extend(caveats::in_any_case(&events, period));
     }
     Found {
@@ -203,7 +239,7 @@ fn place_of(site: &Site<'_, '_>) -> Option<(AccountId, Region)> {
 
 /// What is to be looked up where.
 async fn places(
-    known: &[(&Site<'_, '_>, Facts)],
+    known: &[(Site<'_, '_>, Facts)],
 ) -> Result<BTreeMap<(AccountId, Region), Place>, Failure> {
     let mut places = BTreeMap::new();
     for (site, facts) in known {
@@ -214,57 +250,12 @@ async fn places(
         if !places.contains_key(&at) {
             let cloudtrail = site.account.cloudtrail(&site.s3.region).await;
             let cloudtrail =
-                cloudtrail.map_err(|error| Failure::aws("cannot ask CloudTrail", &error))?;
-            let place = Place {
-                cloudtrail,
-                lookups: BTreeMap::new(),
-            };
-            places.insert(at.clone(), place);
+                cloudtrail.map_err(|error| history::failure("cannot ask CloudTrail", &error))?;
+            places.insert(at.clone(), Place::new(cloudtrail));
         }
-        let Some(place) = places.get_mut(&at) else {
-            continue;
-        };
-        // AWS keeps data events out of the history; other servers have them there.
-        let names = facts
-            .keys
-            .iter()
-            .cloned()
-            .chain([site.s3.bucket.to_string()]);
-        for name in names {
-            let users: &mut BTreeSet<usize> = place.lookups.entry(name).or_default();
-            users.extend(&site.users);
+        if let Some(place) = places.get_mut(&at) {
+            place.add(&facts.keys, &site.s3.bucket, &site.users);
         }
     }
     Ok(places)
-}
-
-type Answers = Vec<Result<Vec<Sighting>, AwsError>>;
-
-/// The events of one place, and its trails.
-async fn ask(place: &Place, period: Period) -> (Answers, Result<Vec<Trail>, AwsError>) {
-    let lookups = at_once(place.lookups.keys().map(async |name| {
-        let Period { since, until } = period;
-        let events = place.cloudtrail.lookup(name, since, until).await?;
-        Ok(events.iter().filter_map(Sighting::of).collect())
-    }));
-    tokio::join!(lookups, place.cloudtrail.trails())
-}
-
-/// The event with the units that it is about; `None`: it is about none of them.
-fn assigned(sighting: Sighting, users: &BTreeSet<usize>, units: &[&Unit]) -> Option<AuditEvent> {
-    let is_meant = |s3: &S3Backend| match &sighting.target {
-        Target::Object { bucket, key } => s3.bucket.as_str() == bucket && s3.object_key() == *key,
-        Target::Bucket(bucket) => s3.bucket.as_str() == bucket,
-        Target::Unknown => true,
-    };
-    let meant: Vec<_> = users
-        .iter()
-        .filter_map(|&user| units.get(user))
-        .filter(|unit| matches!(&unit.backend, Backend::S3(s3) if is_meant(s3)))
-        .map(|unit| unit.id.clone())
-        .collect();
-    (!meant.is_empty()).then_some(AuditEvent {
-        units: meant,
-        ..sighting.event
-    })
 }
