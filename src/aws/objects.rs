@@ -49,6 +49,8 @@ pub struct ObjectEncryption {
     pub algorithm: String,
     /// The ARN of the KMS key.
     pub kms_key: Option<String>,
+    /// Whether an S3 Bucket Key stands between the object and KMS.
+    pub bucket_key: bool,
 }
 
 /// What stands on an object beside its content, and is lost when the content alone is written anew.
@@ -146,6 +148,7 @@ impl Bucket {
             .map(|algorithm| ObjectEncryption {
                 algorithm: algorithm.as_str().to_owned(),
                 kms_key: answer.ssekms_key_id().map(str::to_owned),
+                bucket_key: answer.bucket_key_enabled().unwrap_or_default(),
             });
         Ok(Object {
             body: Body(bytes.to_vec()),
@@ -270,6 +273,7 @@ impl Bucket {
             .map(|algorithm| ObjectEncryption {
                 algorithm: algorithm.as_str().to_owned(),
                 kms_key: answer.ssekms_key_id().map(str::to_owned),
+                bucket_key: answer.bucket_key_enabled().unwrap_or_default(),
             }))
     }
 

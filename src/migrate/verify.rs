@@ -229,6 +229,7 @@ mod tests {
         let found = |algorithm: &str, key: Option<&str>| ObjectEncryption {
             algorithm: algorithm.to_owned(),
             kms_key: key.map(str::to_owned),
+            bucket_key: false,
         };
         let kms = found("aws:kms", Some("arn:aws:kms:eu-west-1:1:key/k-1"));
         let aes = found("AES256", None);

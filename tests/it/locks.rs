@@ -142,3 +142,23 @@ fn a_lock_that_an_apply_could_not_release_is_told_with_its_way_out() {
     assert!(!test.locked("dev"));
     test.tfw(["plan", "dev"]).run().succeeds();
 }
+
+#[test]
+fn a_lock_that_a_plan_leaves_is_told_with_its_way_out() {
+    let test = TestEnvironment::new().environment("dev");
+    test.create_bucket("dev");
+    test.proxy()
+        .when(|r| r.client() == Client::Terraform && r.operation() == "DeleteObject")
+        .times(1)
+        .refuse(403, "AccessDenied");
+    let run = test.tfw(["plan", "dev", "--json"]).run().exits(1);
+    let lock: serde_json::Value = serde_json::from_str(&test.object("dev", LOCK).unwrap()).unwrap();
+    let id = lock["ID"].as_str().unwrap();
+    let report = run.json();
+    let dev = the_unit(&report, "dev");
+    assert_eq!(dev["lock"]["id"], id);
+    let told = texts(dev).join("\n");
+    assert!(told.contains("warning: a state lock is left"), "{told}");
+    let release = format!("`tfw lock release dev --id {id}`");
+    assert!(told.contains(&release), "{told}");
+}

@@ -127,7 +127,7 @@ pub(crate) fn run(subjects: &[Subject]) -> Result<ExitCode> {
             };
             let (heading, shown) = (subject.heading(), subject.shown());
             format!(
-                "{heading}\n\n{day}, {terraform}.\n{shown}\n{}",
+                "{heading}\n\n{day}, {terraform}.\n\n{shown}\n{}",
                 table.trim()
             )
         } else {

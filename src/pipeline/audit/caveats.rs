@@ -97,7 +97,7 @@ pub(super) fn of(
     let (without_key, with_key): (Vec<usize>, Vec<usize>) = users
         .iter()
         .copied()
-        .partition(|user| is_without_key(facts, *user));
+        .partition(|user| facts.is_without_key(*user));
     if !without_key.is_empty() {
         let units = named(&without_key, units);
         caveats.push(Caveat {
@@ -110,11 +110,13 @@ pub(super) fn of(
             units,
         });
     }
-    let default = facts.default.as_ref();
-    let has_bucket_key = default.is_some_and(|default| default.is_kms() && default.bucket_key);
-    if has_bucket_key && !with_key.is_empty() {
+    let by_bucket_key: Vec<usize> = with_key
+        .into_iter()
+        .filter(|user| facts.has_bucket_key(*user))
+        .collect();
+    if !by_bucket_key.is_empty() {
         caveats.push(Caveat {
-            units: named(&with_key, units),
+            units: named(&by_bucket_key, units),
             message: format!(
                 "S3 Bucket Keys are on in `{bucket}`: S3 asks KMS once in a while and for the bucket, so that neither each read nor which object was read is told"
             ),
@@ -303,14 +305,6 @@ pub(super) fn in_any_case(events: &[AuditEvent], period: Period) -> Vec<Caveat> 
         "the history goes back 90 days; what is older only the files of a trail have".to_owned(),
     ));
     caveats
-}
-
-/// Whether neither the state, nor what it would be written with, has a key of KMS.
-fn is_without_key(facts: &Facts, user: usize) -> bool {
-    match facts.states.get(&user) {
-        Some(state) => !state.algorithm.starts_with("aws:kms"),
-        None => facts.keys.is_empty() && facts.unknown.is_empty(),
-    }
 }
 
 fn named<'i>(users: impl IntoIterator<Item = &'i usize>, units: &[&Unit]) -> Vec<UnitId> {

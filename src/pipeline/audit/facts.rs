@@ -25,6 +25,26 @@ pub(super) struct Facts {
     pub(super) unknown: Vec<AwsError>,
 }
 
+impl Facts {
+    /// Whether neither the state of a unit, nor what it would be written with, has a key of KMS.
+    pub(super) fn is_without_key(&self, user: usize) -> bool {
+        match self.states.get(&user) {
+            Some(state) => !state.algorithm.starts_with("aws:kms"),
+            None => self.keys.is_empty() && self.unknown.is_empty(),
+        }
+    }
+
+    /// Whether S3 asks KMS for the bucket in place of the state: as the object is, or, without one,
+    /// as it would be written.
+    pub(super) fn has_bucket_key(&self, user: usize) -> bool {
+        let default = self.default.as_ref();
+        let by_default = default.is_some_and(|default| default.is_kms() && default.bucket_key);
+        self.states
+            .get(&user)
+            .map_or(by_default, |state| state.bucket_key)
+    }
+}
+
 /// Looks at a bucket and at the states of its units.
 pub(super) async fn of(site: &Site<'_, '_>, records: &[Record<'_>]) -> Result<Facts, Failure> {
     let failed = |error: AwsError| history::failure("cannot look at the state bucket", &error);
@@ -104,4 +124,37 @@ async fn key_arn(kms: &Kms, name: &str) -> Result<Option<String>, AwsError> {
         return Ok(Some(name.to_owned()));
     }
     Ok(kms.find(name).await?.map(|key| key.arn))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_object_tells_before_its_bucket_does() {
+        let state = |algorithm: &str, bucket_key| ObjectEncryption {
+            algorithm: algorithm.to_owned(),
+            kms_key: None,
+            bucket_key,
+        };
+        let facts = Facts {
+            default: Some(DefaultEncryption::new("aws:kms", None, true)),
+            states: [
+                (0, state("aws:kms", false)),
+                (1, state("aws:kms", true)),
+                (2, state("AES256", false)),
+            ]
+            .into(),
+            keys: ["arn:aws:kms:eu-central-1:1:key/x".to_owned()].into(),
+            ..Facts::default()
+        };
+        assert_eq!(
+            [0, 1, 2, 3].map(|user| facts.has_bucket_key(user)),
+            [false, true, false, true]
+        );
+        assert_eq!(
+            [0, 1, 2, 3].map(|user| facts.is_without_key(user)),
+            [false, false, true, false]
+        );
+    }
 }
