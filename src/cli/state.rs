@@ -24,12 +24,12 @@ use crate::ui;
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
-  tfw state history prod             what changed when
-  tfw state show prod aws_vpc.this   one resource, secrets masked
-  tfw state diff prod ~1 latest      what the last change did to it
-  tfw state pull --all --out backup  a copy of every state
-  tfw state push --from backup       and back, where one has to be
-  tfw state rollback prod --to ~1    the one before, once it is agreed to")]
+  tfw state history prod                 what changed when
+  tfw state show prod aws_vpc.this       one resource, secrets masked
+  tfw state diff prod latest~1 latest    what the last change did to it
+  tfw state pull --all --out backup      a copy of every state
+  tfw state push --from backup           and back, where one has to be
+  tfw state rollback prod --to latest~1  the one before, once it is agreed to")]
 pub(super) enum StateCommand {
     History(HistoryArgs),
     Show(ShowArgs),
@@ -82,13 +82,13 @@ pub(super) struct HistoryArgs {
   tfw state show dev 'aws_subnet.this[\"a\"]'   one instance
   tfw state show dev module.network           all that is in a module
   tfw state show dev output.vpc_id --json
-  tfw state show dev aws_vpc.this --version ~3")]
+  tfw state show dev aws_vpc.this --version latest~3")]
 pub(super) struct ShowArgs {
     /// The unit: dev, or prod/eks where the environment has stacks
     unit: String,
     /// A resource, one instance of it, a module, or output.NAME
     address: Option<String>,
-    /// `latest`, ~N (N versions back), a version id or a serial [default: the current state]
+    /// `latest`, `latest~N` (N versions back), a version id or a serial [default: the current state]
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
     /// Show what is sensitive
@@ -101,13 +101,13 @@ pub(super) struct ShowArgs {
 /// Secrets are compared, and not shown: see `tfw state show`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  tfw state diff prod ~1 latest       what the last change did
-  tfw state diff prod 41 42           by serials
-  tfw state diff prod ~5 latest --detailed-exitcode")]
+  tfw state diff prod latest~1 latest  what the last change did
+  tfw state diff prod 41 42            by serials
+  tfw state diff prod latest~5 latest --detailed-exitcode")]
 pub(super) struct DiffArgs {
     /// The unit: dev, or prod/eks where the environment has stacks
     unit: String,
-    /// The one: `latest`, ~N (N versions back), a version id or a serial
+    /// The one: `latest`, `latest~N` (N versions back), a version id or a serial
     #[arg(value_name = "FROM")]
     from: String,
     /// The other
@@ -127,13 +127,13 @@ pub(super) struct DiffArgs {
 /// copies, `manifest.json` says which is which: unit, workspace, version, serial, lineage, SHA-256.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  tfw state pull dev > dev.tfstate      one state, with its secrets
-  tfw state pull dev --version ~1       the one before
-  tfw state pull --all --out backup     every state of the estate")]
+  tfw state pull dev > dev.tfstate       one state, with its secrets
+  tfw state pull dev --version latest~1  the one before
+  tfw state pull --all --out backup      every state of the estate")]
 pub(super) struct PullArgs {
     #[command(flatten)]
     selection: SelectionArgs,
-    /// `latest`, ~N (N versions back), a version id or a serial [default: the current state]
+    /// `latest`, `latest~N` (N versions back), a version id or a serial [default: the current state]
     #[arg(long, value_name = "VERSION", conflicts_with = "out")]
     version: Option<String>,
     /// Copy into this folder, which is new or empty
@@ -149,13 +149,13 @@ pub(super) struct PullArgs {
 /// do.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  tfw state rollback prod --to ~1
+  tfw state rollback prod --to latest~1
   tfw state rollback dev --to 41 --yes
   tfw state history prod                which version is the right one")]
 pub(super) struct RollbackArgs {
     /// The unit: dev, or prod/eks where the environment has stacks
     unit: String,
-    /// ~N (N versions back), a version id or a serial
+    /// `latest~N` (N versions back), a version id or a serial
     #[arg(long, value_name = "VERSION")]
     to: String,
     #[command(flatten)]

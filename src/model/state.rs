@@ -29,7 +29,7 @@ pub struct HistoryEntry {
     pub deleted: bool,
     /// What changed against the state before; `None`: there is none to hold it against.
     pub changes: Option<InstanceChanges>,
-    /// `~N`: how many states are newer.
+    /// `latest~N`: how many states are newer.
     #[serde(skip)]
     pub back: Option<usize>,
     /// Why it cannot be read.

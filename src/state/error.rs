@@ -84,7 +84,9 @@ impl StateError {
             },
             Self::NotAState { cause, .. } => Some(
                 match cause {
-                    NotAState::Malformed { .. } => "look at it, or go back to an older version of it",
+                    NotAState::Malformed { .. } => {
+                        "`tfw state history` lists its older versions, and `tfw state rollback` brings one back"
+                    }
                     NotAState::Encrypted => "turn OpenTofu's state encryption off for states that tfw reads",
                     NotAState::OtherVersion { .. } => {
                         "let the Terraform in use write it once: `terraform apply -refresh-only`"

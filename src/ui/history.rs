@@ -60,7 +60,7 @@ fn render(
     let _ = write!(text, "\n\n{BOLD}{unit}: {shown}{BOLD:#}\n");
     for version in versions {
         if let (Some(problem), Some(back)) = (&version.problem, version.back) {
-            let line = format!("~{back} cannot be read: {problem}");
+            let line = format!("{} cannot be read: {problem}", named(back));
             let _ = writeln!(text, "{}", wrap(&line, limit, 2));
         }
     }
@@ -73,7 +73,7 @@ fn render(
     let hint = match states.count() {
         0 => return text,
         _ if is_deleted => {
-            format!("hint: `tfw state rollback {unit} --to ~0` brings the deleted state back")
+            format!("hint: `tfw state rollback {unit} --to latest` brings the deleted state back")
         }
         2.. if is_damaged(0) => format!(
             "hint: `tfw state rollback {unit} --to VERSION` puts one that can be read in its place"
@@ -81,7 +81,7 @@ fn render(
         count if count == 1 || is_damaged(1) => {
             format!("hint: `tfw state show {unit}` tells what is in it")
         }
-        _ => format!("hint: `tfw state diff {unit} ~1 latest` tells what changed last"),
+        _ => format!("hint: `tfw state diff {unit} latest~1 latest` tells what changed last"),
     };
     let _ = writeln!(text, "{}", wrap(&hint, limit, 2));
     text
@@ -140,9 +140,7 @@ fn table(versions: &[HistoryEntry], now: Timestamp, layout: Layout) -> Vec<Strin
             text(version.changes.map(changes))
         };
         table.add_row(chosen([
-            version
-                .back
-                .map_or_else(String::new, |back| format!("~{back}")),
+            version.back.map_or_else(String::new, named),
             text(written),
             text(version.serial.map(|serial| serial.to_string())),
             text(version.resources.map(|resources| resources.to_string())),
@@ -165,6 +163,14 @@ fn table(versions: &[HistoryEntry], now: Timestamp, layout: Layout) -> Vec<Strin
     text.lines()
         .map(|line| line.trim_end().to_owned())
         .collect()
+}
+
+/// The name of a version by how many states are newer. Shells make a folder of a bare `~1`.
+fn named(back: usize) -> String {
+    match back {
+        0 => "latest".to_owned(),
+        back => format!("latest~{back}"),
+    }
 }
 
 /// `+2 ~1 -3`; `none` where only outputs differ, or nothing does.
@@ -244,14 +250,14 @@ mod tests {
     #[test]
     fn a_table_tells_what_changed_when() {
         insta::assert_snapshot!(shown(None), @r"
-            WRITTEN                             SERIAL  RESOURCES  CHANGES      SIZE  TERRAFORM  LINEAGE   VERSION
-        ~0  2026-01-02 11:55:00 UTC, 5 min ago       9         12  +2 ~3 -1  1.2 KiB  1.11.4     ff3f1c2a  v4
-            2026-01-02 11:55:00 UTC, 5 min ago       -          -  deleted         -  -          -         v3
-        ~1  2026-01-02 11:55:00 UTC, 5 min ago       -          -  no state  1.2 KiB  -          -         v2
-        ~2  2026-01-02 11:55:00 UTC, 5 min ago       8         12  -         1.2 KiB  1.11.4     ff3f1c2a  v1
+                  WRITTEN                             SERIAL  RESOURCES  CHANGES      SIZE  TERRAFORM  LINEAGE   VERSION
+        latest    2026-01-02 11:55:00 UTC, 5 min ago       9         12  +2 ~3 -1  1.2 KiB  1.11.4     ff3f1c2a  v4
+                  2026-01-02 11:55:00 UTC, 5 min ago       -          -  deleted         -  -          -         v3
+        latest~1  2026-01-02 11:55:00 UTC, 5 min ago       -          -  no state  1.2 KiB  -          -         v2
+        latest~2  2026-01-02 11:55:00 UTC, 5 min ago       8         12  -         1.2 KiB  1.11.4     ff3f1c2a  v1
 
         prod/eks: the newest 4 of 7 versions
-        ~1 cannot be read: it is encrypted by OpenTofu
+        latest~1 cannot be read: it is encrypted by OpenTofu
         hint: `tfw state show prod/eks` tells what is in it
         ");
     }
@@ -259,14 +265,14 @@ mod tests {
     #[test]
     fn in_eighty_columns_the_version_can_still_be_copied() {
         insta::assert_snapshot!(shown(Some(80)), @r"
-            WRITTEN              SERIAL  RESOURCES  CHANGES   VERSION
-        ~0  2026-01-02 11:55:00       9         12  +2 ~3 -1  v4
-            2026-01-02 11:55:00       -          -  deleted   v3
-        ~1  2026-01-02 11:55:00       -          -  no state  v2
-        ~2  2026-01-02 11:55:00       8         12  -         v1
+                  WRITTEN              SERIAL  RESOURCES  CHANGES   VERSION
+        latest    2026-01-02 11:55:00       9         12  +2 ~3 -1  v4
+                  2026-01-02 11:55:00       -          -  deleted   v3
+        latest~1  2026-01-02 11:55:00       -          -  no state  v2
+        latest~2  2026-01-02 11:55:00       8         12  -         v1
 
         prod/eks: the newest 4 of 7 versions
-        ~1 cannot be read: it is encrypted by OpenTofu
+        latest~1 cannot be read: it is encrypted by OpenTofu
         hint: `tfw state show prod/eks` tells what is in it
         ");
     }
@@ -274,18 +280,18 @@ mod tests {
     #[test]
     fn where_there_is_no_room_versions_stand_on_lines_of_their_own() {
         insta::assert_snapshot!(shown(Some(54)), @r"
-            WRITTEN              SERIAL  RESOURCES  CHANGES
-        ~0  2026-01-02 11:55:00       9         12  +2 ~3 -1
+                  WRITTEN              SERIAL  RESOURCES  CHANGES
+        latest    2026-01-02 11:55:00       9         12  +2 ~3 -1
             v4
-            2026-01-02 11:55:00       -          -  deleted
+                  2026-01-02 11:55:00       -          -  deleted
             v3
-        ~1  2026-01-02 11:55:00       -          -  no state
+        latest~1  2026-01-02 11:55:00       -          -  no state
             v2
-        ~2  2026-01-02 11:55:00       8         12  -
+        latest~2  2026-01-02 11:55:00       8         12  -
             v1
 
         prod/eks: the newest 4 of 7 versions
-        ~1 cannot be read: it is encrypted by OpenTofu
+        latest~1 cannot be read: it is encrypted by OpenTofu
         hint: `tfw state show prod/eks` tells what is in it
         ");
     }
@@ -296,7 +302,7 @@ mod tests {
         let now = "2026-01-02T12:00:00Z".parse().expect("a time");
         let text = |versions: &[HistoryEntry]| render(&unit, versions, 4, now, None);
         let mut found = versions();
-        assert!(text(&found[1..]).contains("`tfw state rollback dev --to ~0` brings"));
+        assert!(text(&found[1..]).contains("`tfw state rollback dev --to latest` brings"));
         found[0].problem = Some("it is empty".to_owned());
         assert!(text(&found).contains("`tfw state rollback dev --to VERSION` puts"));
         assert!(text(&[]).contains("dev: no versions"));

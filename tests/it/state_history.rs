@@ -245,6 +245,10 @@ fn deletions_and_strangers_have_their_place(test: TestEnvironment) {
         .exits(1);
     failed.says("it is not a Terraform state");
     assert!(!failed.stderr.contains("hunter2"));
+    // What bash makes of `~0`.
+    let command = ["state", "show", "dev", "--version", "/home/me/acme"];
+    let failed = test.tfw(command).run().exits(1);
+    failed.says("hint: a shell makes a folder of `~0`: type `latest`");
 }
 
 #[test]
@@ -367,4 +371,29 @@ fn state_history_reads_several_versions_at_once_and_not_all() {
     gate.open();
     let document = history.wait().succeeds().json();
     assert_eq!(document["versions"].as_array().unwrap().len(), 20);
+}
+
+#[test]
+fn state_history_goes_on_behind_the_first_page_of_versions() {
+    // S3 lists a thousand at a time.
+    const VERSIONS: u64 = 1_010;
+    let test = TestEnvironment::new().environment("dev");
+    test.create_versioned_bucket("dev");
+    for serial in 1..=VERSIONS {
+        test.put_object("dev", KEY, &state(serial, &[("x", serial)]));
+    }
+    test.proxy().forget();
+    let run = test
+        .tfw(["state", "history", "dev", "--limit", "2"])
+        .run()
+        .succeeds();
+    run.says("dev: the newest 2 of 1010 versions");
+    assert_eq!(test.proxy().count_tfw("ListObjectVersions"), 2);
+    assert_eq!(test.proxy().count_tfw("GetObject"), 3);
+    // The oldest of all is behind the end of the first page.
+    let shown = test
+        .tfw(["state", "show", "dev", "--json", "--version", "latest~1009"])
+        .run()
+        .succeeds();
+    assert_eq!(shown.json()["serial"], 1);
 }

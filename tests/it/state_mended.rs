@@ -50,8 +50,8 @@ fn damaged(test: TestEnvironment) {
             let (_, serial) = current(&test);
             test.put_object("dev", KEY, text);
             let run = test.tfw([]).args(command).run().succeeds();
+            run.says("cannot be read, and will be replaced: ");
             run.says(why);
-            run.says("cannot be read, and will be replaced:");
             assert_eq!(current(&test), (wanted.to_owned(), serial + 1), "{text}");
             assert!(!test.locked("dev"));
         }

@@ -142,7 +142,7 @@ fn versions_are_compared(test: TestEnvironment) {
     let test = two_versions(test);
     test.without_terraform();
     let run = test
-        .tfw(["state", "diff", "dev", "~1", "latest"])
+        .tfw(["state", "diff", "dev", "latest~1", "latest"])
         .run()
         .succeeds();
     run.says("Differences in dev");

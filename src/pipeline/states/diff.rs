@@ -11,7 +11,7 @@ use crate::state::{Fingerprint, Secrets, compare};
 /// What is to be compared.
 #[derive(Debug, Clone)]
 pub struct DiffOptions {
-    /// The one: `latest`, `~N`, a version id or a serial.
+    /// The one: `latest`, `latest~N`, a version id or a serial.
     pub from: String,
     /// The other.
     pub to: String,

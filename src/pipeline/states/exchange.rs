@@ -18,8 +18,8 @@ use crate::stage::record::Record;
 use crate::stage::state_lock::{StateLock, with_details};
 use crate::stage::states::unreadable;
 use crate::state::{
-    Fingerprint, Instance, RawState, S3State, Secrets, StateDocument, StateStore, StateVersion,
-    compare, content_hash, with_serial,
+    Fingerprint, Instance, RawState, S3State, Secrets, StateDocument, StateError, StateStore,
+    StateVersion, compare, content_hash, with_serial,
 };
 
 /// Addresses that are told one by one.
@@ -36,7 +36,7 @@ pub(super) struct Wanted {
 
 /// Where it comes from.
 pub(super) enum Source {
-    /// One of the versions of that state, by `~N`, a version id or a serial.
+    /// One of the versions of that state, by `latest~N`, a version id or a serial.
     Version(String),
     /// A file that was read.
     File { path: PathBuf, raw: RawState },
@@ -151,7 +151,10 @@ async fn current(state: &S3State) -> Result<Option<Current>, Failure> {
     let version = if raw.bytes.is_empty() {
         Err("it is empty".to_owned())
     } else {
-        raw.parse(&state.url()).map_err(|error| error.to_string())
+        raw.parse(&state.url()).map_err(|error| match error {
+            StateError::NotAState { cause, .. } => cause.to_string(),
+            other => other.to_string(),
+        })
     };
     Ok(Some(Current { raw, version }))
 }

@@ -20,7 +20,7 @@ use crate::state::RawState;
 /// What takes the place of the current states.
 #[derive(Debug, Clone)]
 pub enum Replacement {
-    /// One of the unit's versions: `~N`, a version id or a serial.
+    /// One of the unit's versions: `latest~N`, a version id or a serial.
     Version(String),
     /// A file.
     File(PathBuf),

@@ -17,7 +17,7 @@ const OUTPUT: &str = "output.";
 /// What is to be shown.
 #[derive(Debug, Clone)]
 pub struct ShowOptions {
-    /// A version: `latest`, `~N`, a version id or a serial; `None`: the current state.
+    /// A version: `latest`, `latest~N`, a version id or a serial; `None`: the current state.
     pub version: Option<String>,
     /// An instance, a resource, a module, or `output.NAME`; `None`: the addresses of all.
     pub address: Option<String>,

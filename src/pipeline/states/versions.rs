@@ -9,6 +9,7 @@ use crate::model::{Backend, Diagnostic, StateId, UnitId, Workspace};
 use crate::stage::backend;
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
+use crate::stage::state_lock::with_hint;
 use crate::stage::states;
 use crate::state::{
     LocalState, NO_VERSION, RawState, S3State, StateError, StateStore, StateVersion,
@@ -179,7 +180,7 @@ impl Versions {
         })
     }
 
-    /// Those that hold a state, the newest first: `~0`, `~1`, …
+    /// Those that hold a state, the newest first: `latest`, `latest~1`, …
     pub(super) fn states(&self) -> impl Iterator<Item = &Version> {
         self.all.iter().filter(|version| !version.deleted)
     }
@@ -226,7 +227,8 @@ impl Versions {
             .map_err(|error| states::unreadable(&error))
     }
 
-    /// The one that was named: `latest`, `~N`, a version id, or a serial that only one has.
+    /// The one that was named: `latest`, `latest~N` (`~N` too, which shells make a folder of), a
+    /// version id, or a serial that only one has.
     ///
     /// # Errors
     /// There is none, or there are several.
@@ -257,9 +259,9 @@ impl Versions {
             }
             return Ok(version);
         }
-        let back = match name {
-            "latest" => Some(0),
-            name => name.strip_prefix('~').and_then(|back| back.parse().ok()),
+        let back = match name.strip_prefix("latest").unwrap_or(name) {
+            "" => Some(0),
+            back => back.strip_prefix('~').and_then(|back| back.parse().ok()),
         };
         if let Some(back) = back {
             if back == 0
@@ -280,9 +282,12 @@ impl Versions {
             });
         }
         let Ok(serial) = name.parse::<u64>() else {
-            return Err(unknown(format!(
-                "`{name}` is no version of the state of `{unit}`"
-            )));
+            let mut failure = unknown(format!("`{name}` is no version of the state of `{unit}`"));
+            if name.starts_with('/') {
+                let hint = "a shell makes a folder of `~0`: type `latest`, or `latest~1` for the one before";
+                failure = with_hint(failure, hint);
+            }
+            return Err(failure);
         };
         let (facts, failure) = history::facts(record, self).await;
         let mut found = self
