@@ -317,14 +317,15 @@ impl<'a> Frame<'a> {
         if let Some(terraform) = &self.global.terraform {
             options.extend(["--terraform".to_owned(), terraform.clone()]);
         }
+        let mut flags = self.flags.clone();
         if let Some(held) = &self.held {
-            options.extend(["--from".to_owned(), held.folder().display().to_string()]);
+            flags.extend(["--from".to_owned(), held.folder().display().to_string()]);
         }
         let out = self.out.map(|folder| folder.display().to_string());
         Typed {
             options: shell_words(&options),
             selection: shell_words(&self.selection.typed()),
-            flags: shell_words(&self.flags),
+            flags: shell_words(&flags),
             bundle: out.map(|folder| shell_words(&[folder])),
         }
     }

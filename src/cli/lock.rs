@@ -19,7 +19,7 @@ use crate::ui;
 Examples:
   tfw lock list --all                 every lock of the estate
   tfw lock show dev                   one unit's, and what to do about it
-  tfw lock release dev --id 4bb62615  once nobody works under it any more")]
+  tfw lock release dev --id 4bb62615-0184-90de-d3f5-c7d319d2f2d5")]
 pub(super) enum LockCommand {
     List(ListArgs),
     Show(ShowArgs),

@@ -289,7 +289,7 @@ pub(super) fn run(
         }
         StateCommand::Rollback(args) => rewrite(
             Frame {
-                flags: vec!["--to".to_owned(), args.to.clone()],
+                flags: vec!["--to".to_owned(), again(&args.to)],
                 ..on_one(SelectionArgs::of(args.unit))
             },
             args.consent,
@@ -327,6 +327,12 @@ pub(super) fn run(
             }),
         },
     }
+}
+
+/// The version for a second try: what `latest~1` is may have changed by then.
+fn again(version: &str) -> String {
+    let is_relative = version.contains('~') || version == "latest";
+    if is_relative { "VERSION" } else { version }.to_owned()
 }
 
 /// Replaces states, and then plans.

@@ -34,7 +34,7 @@ fn render(
     width: Option<usize>,
 ) -> String {
     if versions.is_empty() {
-        return format!("{BOLD}{unit}: no versions: there has been no state yet{BOLD:#}\n");
+        return format!("{BOLD}{unit}: no versions: there is no state{BOLD:#}\n");
     }
     let limit = width.unwrap_or(usize::MAX);
     let fits = |layout: &Layout| {

@@ -13,12 +13,15 @@ pub(super) fn next(command: &str, typed: &Typed, units: &[(UnitId, Outcome)]) ->
         let given: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
         given.join(" ")
     };
+    let names = |chosen: &[&UnitId]| {
+        let names: Vec<String> = chosen.iter().map(ToString::to_string).collect();
+        names.join(" ")
+    };
     let named = |chosen: &[&UnitId]| {
         if chosen.len() > NAMED || chosen.len() == units.len() {
             typed.selection.clone()
         } else {
-            let names: Vec<String> = chosen.iter().map(ToString::to_string).collect();
-            names.join(" ")
+            names(chosen)
         }
     };
     let with = |wanted: &dyn Fn(&Outcome) -> bool| -> Vec<&UnitId> {
@@ -91,7 +94,8 @@ pub(super) fn next(command: &str, typed: &Typed, units: &[(UnitId, Outcome)]) ->
         },
         "state rollback" | "state push" => vec![format!(
             "where these changes are meant: {}",
-            words("apply", &named(&changed))
+            // By their names: a backup is no bundle, and its flag is not for an apply.
+            words("apply", &names(&changed))
         )],
         "drift" => vec![
             format!(

@@ -113,6 +113,8 @@ fn a_backup_comes_back(test: TestEnvironment) {
         .collect();
     assert_eq!(units, ["dev", "prod/app", "prod/net"]);
     run.says("/app/terraform.tfstate` says that already: nothing to do");
+    run.says("next: where these changes are meant: tfw apply ");
+    assert!(!run.stderr.contains("apply --from"), "{}", run.stderr);
     let of = |environment, key: &str| current(&test, environment, key);
     assert_eq!(of("dev", KEY), ("dev".to_owned(), 10));
     assert_eq!(

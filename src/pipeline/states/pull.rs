@@ -129,7 +129,7 @@ async fn copy(
         });
     }
     if !found {
-        record.note("has no state yet");
+        record.diagnostic(Diagnostic::warning("there is no state to copy"));
     }
     Ok(())
 }

@@ -274,10 +274,10 @@ impl Versions {
                     "the state was deleted: this is the last version before",
                 ));
             }
-            let s = if count == 1 { "" } else { "s" };
+            let (are, s) = if count == 1 { ("is", "") } else { ("are", "s") };
             return self.states().nth(back).ok_or_else(|| {
                 unknown(format!(
-                    "`{name}` is too far back: there are {count} version{s}"
+                    "`{name}` is too far back: there {are} {count} version{s}"
                 ))
             });
         }

@@ -123,10 +123,13 @@ impl Exchange<'_> {
             self.serial
         ));
         let is_own = self.wanted.workspace == *record.unit.backend.workspace();
+        let current = self.current.as_ref();
+        let is_readable = current.is_some_and(|current| current.version.is_ok());
         match (self.version(), &copy) {
-            (Some(version), _) if is_own => record.note(format!(
+            (Some(version), _) if is_own && is_readable => record.note(format!(
                 "`tfw state rollback {unit} --to {version}` takes it back"
             )),
+            (Some(version), _) => record.note(format!("what was there is the version {version}")),
             (None, Some(copy)) => record.note(format!("what was there is in `{copy}`")),
             _ => {}
         }
