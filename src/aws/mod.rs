@@ -34,6 +34,8 @@ pub use cloudtrail::{CloudTrail, HistoryEvent};
 pub use error::AwsError;
 pub use iam::{Iam, IamIdentity, NotChangeable};
 pub use kms::{Kms, KmsKey};
-pub use objects::{Body, Object, ObjectEncryption, ObjectNotes, ObjectVersion, Written};
+pub use objects::{
+    Body, NO_VERSION, Object, ObjectEncryption, ObjectNotes, ObjectVersion, Written,
+};
 pub use session::{BoxFuture, Keys, Session, SessionSource};
 pub use trails::Trail;

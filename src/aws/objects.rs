@@ -22,7 +22,7 @@ const PRECONDITION_FAILED: u16 = 412;
 const CONFLICT: u16 = 409;
 
 /// The version of what was written while a bucket kept no versions.
-const NO_VERSION: &str = "null";
+pub const NO_VERSION: &str = "null";
 
 /// What servers answer to headers that they do not take together.
 const UNKNOWN_COMBINATION: [&str; 3] = ["NotImplemented", "InvalidArgument", "InvalidRequest"];

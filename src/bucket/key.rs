@@ -7,7 +7,7 @@ use backon::Retryable;
 use super::patience::{is_passing, patience};
 use super::plan::{new_key_policy, short};
 use super::{BucketError, Plan, Wanted};
-use crate::aws::{AwsError, Bucket, Kms, KmsKey, Written};
+use crate::aws::{AwsError, Bucket, Kms, KmsKey, NO_VERSION, Written};
 
 /// Whoever has put this object into the bucket creates the key; KMS itself has no such thing.
 const MUTEX: &str = ".tfw/creating-kms-key";
@@ -205,7 +205,7 @@ impl Mutex {
     async fn release(self, bucket: &Bucket) {
         if self.held {
             // In a bucket that keeps versions since a moment ago, an older object is `null`.
-            let version = self.version.as_deref().unwrap_or("null");
+            let version = self.version.as_deref().unwrap_or(NO_VERSION);
             let _ = bucket.remove_version(MUTEX, version).await;
         }
     }

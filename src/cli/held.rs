@@ -68,7 +68,7 @@ impl Held {
                         gone.join(", ")
                     ))
                     .with_hint(format!(
-                        "name those units of the {} that are meant",
+                        "make the {} again, or name those of its units that are meant",
                         self.what
                     )),
                 ));

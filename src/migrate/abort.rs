@@ -17,7 +17,6 @@ use crate::stage::consent::Matter;
 use crate::stage::failure::Failure;
 use crate::stage::fingerprint::Fingerprint;
 use crate::stage::record::Record;
-use crate::stage::state_lock::with_details;
 use crate::stage::states::unreadable;
 use crate::state::{S3State, StateDocument, StateStore, content_hash};
 
@@ -130,7 +129,7 @@ async fn one(record: &mut Record<'_>, mut plan: Plan) -> Result<(), Failure> {
             return Err(failure);
         }
         (Ok(()), Err(left)) => return Err(left),
-        (Err(failure), Err(left)) => return Err(with_details(failure, &left)),
+        (Err(failure), Err(left)) => return Err(failure.beside(&left)),
     }
     migration.note(Entry::Unlocked)?;
     migration.note(Entry::Aborted)?;

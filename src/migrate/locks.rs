@@ -9,7 +9,7 @@ use crate::model::{Backend, Workspace};
 use crate::stage::SafeBackend;
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
-use crate::stage::state_lock::{self, new_id, with_details};
+use crate::stage::state_lock::{self, new_id};
 use crate::stage::states::unreadable;
 use crate::state::{S3State, StateError, StateStore};
 
@@ -39,7 +39,7 @@ impl<'a> Locks<'a> {
         // The first reason is the one that counts.
         Err(match self.release(record, migration).await {
             Ok(()) => failure,
-            Err(left) => with_details(failure, &left),
+            Err(left) => failure.beside(&left),
         })
     }
 
@@ -101,7 +101,7 @@ impl<'a> Locks<'a> {
             let ours: Vec<&str> = migration.locks().map(|(_, id)| id).collect();
             if let Err(failure) = self.release_one(record, &name, id, &ours).await {
                 left = Some(match left {
-                    Some(first) => with_details(first, &failure),
+                    Some(first) => first.beside(&failure),
                     None => failure,
                 });
             }
@@ -154,8 +154,5 @@ fn left_behind(state: &S3State, id: &str, error: Option<&StateError>) -> Failure
 }
 
 fn again(failure: Failure) -> Failure {
-    state_lock::with_hint(
-        failure,
-        "run the same command again: it releases the lock and goes on",
-    )
+    failure.with_hint("run the same command again: it releases the lock and goes on")
 }

@@ -19,7 +19,6 @@ use crate::stage::failure::Failure;
 use crate::stage::guards;
 use crate::stage::initialise::initialise;
 use crate::stage::record::Record;
-use crate::stage::state_lock::with_details;
 use crate::stage::states::unreadable;
 use crate::state::StateStore;
 use crate::terraform::Recorded;
@@ -121,7 +120,7 @@ async fn migrate(record: &mut Record<'_>, plan: Plan, options: &Options) -> Resu
                 let _ = migration.note(Entry::Unlocked);
                 failure
             }
-            Err(left) => with_details(failure, &left),
+            Err(left) => failure.beside(&left),
         });
     }
     if let Some(table) = lock_table {

@@ -94,6 +94,20 @@ impl Failure {
         }
     }
 
+    /// The same with one more hint.
+    pub(crate) fn with_hint(mut self, hint: impl AsRef<str>) -> Self {
+        if let Some(diagnostic) = self.diagnostics.pop() {
+            self.diagnostics.push(diagnostic.with_hint(hint));
+        }
+        self
+    }
+
+    /// The same, which also tells of another one.
+    pub(crate) fn beside(mut self, other: &Self) -> Self {
+        self.diagnostics.extend(other.diagnostics.iter().cloned());
+        self
+    }
+
     /// Whether a guard or a missing consent said no.
     pub(crate) fn is_refusal(&self) -> bool {
         self.result == UnitResult::Refused

@@ -67,7 +67,7 @@ impl<'a> StateLock<'a> {
                     record.step_ended(Step::LockState, StepState::Failed);
                     return Err(match release(state, &id).await {
                         Ok(()) => failure,
-                        Err(_) => with_details(failure, &doubtful(record.unit, state, &id)),
+                        Err(_) => failure.beside(&doubtful(record.unit, state, &id)),
                     });
                 }
             }
@@ -106,7 +106,7 @@ impl<'a> StateLock<'a> {
             record.step_ended(Step::LockState, StepState::Done);
         }
         let way_out = WayOut::of(record.unit).release(&self.id);
-        released.map_err(|failure| with_hint(failure, format!("{way_out} removes it")))
+        released.map_err(|failure| failure.with_hint(format!("{way_out} removes it")))
     }
 }
 
@@ -131,7 +131,7 @@ pub(crate) async fn take(
         Ok(Ok(())) => Ok(()),
         Ok(Err(holder)) => {
             let hint = WayOut::of(record.unit).hint(&holder.id);
-            Err(with_hint(Failure::held(&state.url(), holder), hint))
+            Err(Failure::held(&state.url(), holder).with_hint(hint))
         }
         Err(error) => Err(Failure::fact(
             format!("cannot take the lock: {error}"),
@@ -204,22 +204,6 @@ pub(crate) fn left_behind(state: &S3State, id: &str, error: Option<&StateError>)
         }
     }
     Failure::failed(diagnostic)
-}
-
-/// The failure with one more hint.
-pub(crate) fn with_hint(mut failure: Failure, hint: impl AsRef<str>) -> Failure {
-    if let Some(diagnostic) = failure.diagnostics.pop() {
-        failure.diagnostics.push(diagnostic.with_hint(hint));
-    }
-    failure
-}
-
-/// A failure that also tells of another one.
-pub(crate) fn with_details(mut failure: Failure, other: &Failure) -> Failure {
-    failure
-        .diagnostics
-        .extend(other.diagnostics.iter().cloned());
-    failure
 }
 
 /// After an apply, or a plan that was killed: a lock that is left is named, with its way out.

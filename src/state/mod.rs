@@ -28,11 +28,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::aws::{ObjectEncryption, VerifiedAccount};
+use crate::aws::{NO_VERSION, ObjectEncryption, VerifiedAccount};
 use crate::model::{Backend, Lock, Unit};
-
-/// The version of what was written while a bucket kept none.
-pub const NO_VERSION: &str = "null";
 
 /// Where the state of one workspace lies.
 #[derive(Debug, Clone)]

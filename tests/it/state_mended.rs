@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -12,14 +13,6 @@ use crate::support::{Client, TestEnvironment, fixtures, the_unit};
 
 const KEY: &str = "terraform.tfstate";
 const LOCK: &str = "terraform.tfstate.tflock";
-
-/// The input of the only resource, and the serial.
-fn current(test: &TestEnvironment) -> (String, u64) {
-    let state: Value = serde_json::from_str(&test.object("dev", KEY).unwrap()).unwrap();
-    let attributes = &state["resources"][0]["instances"][0]["attributes"];
-    let input = attributes["input"]["value"].as_str().unwrap();
-    (input.to_owned(), state["serial"].as_u64().unwrap())
-}
 
 fn versioned(test: TestEnvironment) -> TestEnvironment {
     let test = test.environment("dev");
@@ -43,16 +36,20 @@ fn damaged(test: TestEnvironment) {
     ] {
         for (command, wanted) in [(&rollback[..], "b"), (&push[..], "c")] {
             // What is the newest that can be read says which serial comes next.
-            if current(&test).0 != "b" {
-                let (_, serial) = current(&test);
+            if test.current("dev", KEY).0 != "b" {
+                let (_, serial) = test.current("dev", KEY);
                 test.put_object("dev", KEY, &state_of("l", serial + 1, "b"));
             }
-            let (_, serial) = current(&test);
+            let (_, serial) = test.current("dev", KEY);
             test.put_object("dev", KEY, text);
             let run = test.tfw([]).args(command).run().succeeds();
             run.says("cannot be read, and will be replaced: ");
             run.says(why);
-            assert_eq!(current(&test), (wanted.to_owned(), serial + 1), "{text}");
+            assert_eq!(
+                test.current("dev", KEY),
+                (wanted.to_owned(), serial + 1),
+                "{text}"
+            );
             assert!(!test.locked("dev"));
         }
     }
@@ -70,7 +67,7 @@ fn damaged(test: TestEnvironment) {
     let command = ["state", "rollback", "dev", "--to", before.as_str().unwrap()];
     let run = test.tfw(command).args(["--yes"]).run().succeeds();
     run.says("has no state now; this one has 1 resource: terraform_data.this");
-    assert_eq!(current(&test).1, serial + 1);
+    assert_eq!(test.current("dev", KEY).1, serial + 1);
 }
 
 #[test]
@@ -105,12 +102,12 @@ fn from_before_versions(test: TestEnvironment) {
         test.tfw(command).run().succeeds()
     };
     rollback("null");
-    assert_eq!(current(&test), ("old".to_owned(), 3));
+    assert_eq!(test.current("dev", KEY), ("old".to_owned(), 3));
     test.delete_object("dev", KEY);
     rollback("2");
-    assert_eq!(current(&test), ("new".to_owned(), 4));
+    assert_eq!(test.current("dev", KEY), ("new".to_owned(), 4));
     rollback("null");
-    assert_eq!(current(&test), ("old".to_owned(), 5));
+    assert_eq!(test.current("dev", KEY), ("old".to_owned(), 5));
 }
 
 #[test]
@@ -141,7 +138,7 @@ fn copied(test: TestEnvironment) {
     assert_eq!(fs::read_to_string(&copy).unwrap(), before);
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&copy), mode(copy.parent().unwrap())), (0o600, 0o700));
-    assert_eq!(current(&test), ("pushed".to_owned(), 2));
+    assert_eq!(test.current("dev", KEY), ("pushed".to_owned(), 2));
     // It is no migration that somebody has to go on with.
     let status = test.tfw(["status", "dev"]).run().succeeds();
     assert!(!status.stdout.contains("migrat"), "{}", status.stdout);
@@ -211,7 +208,7 @@ fn a_rollback_tells_what_it_wrote_and_how_to_take_it_back() {
         ]
     );
     rollback(&before);
-    assert_eq!(current(&test), ("b".to_owned(), 7));
+    assert_eq!(test.current("dev", KEY), ("b".to_owned(), 7));
     // Where nothing is written, nothing is planned.
     test.proxy().forget();
     let run = test
@@ -244,7 +241,7 @@ fn ctrl_c_in_the_middle_of_a_write_says_that_it_is_done() {
     assert_eq!(dev["result"], "succeeded");
     assert_eq!(dev["replaced"][0]["serial"], 6);
     run.says("`tfw plan dev` shows what Terraform would now do");
-    assert_eq!(current(&test), ("a".to_owned(), 6));
+    assert_eq!(test.current("dev", KEY), ("a".to_owned(), 6));
     assert!(!test.locked("dev"));
     assert_eq!(test.proxy().count(|r| r.client() == Client::Terraform), 0);
 }
@@ -274,7 +271,7 @@ fn a_lock_that_may_have_been_taken_is_released_or_named() {
     run.says("may be there all the same");
     let id = lock["ID"].as_str().unwrap();
     run.says(&format!("`tfw lock release dev --id {id}` removes it"));
-    assert_eq!(current(&test), ("b".to_owned(), 5));
+    assert_eq!(test.current("dev", KEY), ("b".to_owned(), 5));
 }
 
 #[test]
@@ -293,10 +290,10 @@ fn a_lock_is_waited_for_as_long_as_the_manifest_says() {
         .tfw(["state", "rollback", "dev", "--to", "~1", "--yes"])
         .spawn();
     rollback.wait_for_output("waits for the state lock, which alice@elsewhere holds since");
-    assert_eq!(current(&test), ("b".to_owned(), 5));
+    assert_eq!(test.current("dev", KEY), ("b".to_owned(), 5));
     test.delete_object("dev", LOCK);
     rollback.wait().succeeds();
-    assert_eq!(current(&test), ("a".to_owned(), 6));
+    assert_eq!(test.current("dev", KEY), ("a".to_owned(), 6));
 }
 
 #[test]
@@ -316,7 +313,7 @@ fn a_lock_that_vanishes_while_it_is_looked_at_is_taken() {
     test.delete_object("dev", LOCK);
     gate.open();
     rollback.wait().succeeds();
-    assert_eq!(current(&test), ("a".to_owned(), 6));
+    assert_eq!(test.current("dev", KEY), ("a".to_owned(), 6));
 }
 
 #[test]
@@ -330,7 +327,7 @@ fn a_lock_is_released_without_the_right_to_delete_versions() {
         test.tfw(["state", "rollback", "dev", "--to", "~1", "--yes"])
             .run()
             .succeeds();
-        assert_eq!(current(&test), ("a".to_owned(), 6));
+        assert_eq!(test.current("dev", KEY), ("a".to_owned(), 6));
         assert!(!test.locked("dev"));
         let held = r#"{"ID":"x-1","Operation":"OperationTypeApply","Who":"alice@elsewhere"}"#;
         test.put_object("dev", LOCK, held);
@@ -355,4 +352,28 @@ fn workspaces_with_every_name_that_terraform_takes_are_copied() {
     run.says("copied 1 state into `backup`");
     let copy = test.read(&format!("backup/dev.{name}.tfstate"));
     assert_eq!(copy, state_of("l", 1, "feature"));
+}
+
+#[test]
+fn a_state_that_cannot_be_read_back_is_told_with_where_to_look() {
+    let test = versioned(TestEnvironment::new());
+    let written = AtomicBool::new(false);
+    test.proxy()
+        .when(move |r| {
+            if r.is_tfw("PutObject") && r.path.ends_with(KEY) {
+                written.store(true, Ordering::Relaxed);
+            }
+            written.load(Ordering::Relaxed) && r.is_tfw("GetObject") && r.path.ends_with(KEY)
+        })
+        .refuse(403, "AccessDenied");
+    let run = test
+        .tfw(["state", "rollback", "dev", "--to", "~1", "--yes"])
+        .run()
+        .exits(1);
+    run.says("was written, and cannot be read back");
+    run.says(
+        "hint: `tfw state history dev` tells what is there: the new state has the serial 6, and what was there before is a version of its own",
+    );
+    assert_eq!(test.current("dev", KEY), ("a".to_owned(), 6));
+    assert!(!test.locked("dev"));
 }

@@ -10,14 +10,6 @@ use crate::support::{Client, TestEnvironment, fixtures, the_unit};
 
 const KEY: &str = "terraform.tfstate";
 
-/// The input of the only resource in a state, and its serial.
-fn current(test: &TestEnvironment, environment: &str, key: &str) -> (String, u64) {
-    let state: Value = serde_json::from_str(&test.object(environment, key).unwrap()).unwrap();
-    let attributes = &state["resources"][0]["instances"][0]["attributes"];
-    let input = attributes["input"]["value"].as_str().unwrap();
-    (input.to_owned(), state["serial"].as_u64().unwrap())
-}
-
 #[test]
 fn a_file_is_pushed_with_the_guards_of_a_rollback() {
     let test = TestEnvironment::new().environment("dev");
@@ -33,7 +25,7 @@ fn a_file_is_pushed_with_the_guards_of_a_rollback() {
     pushed.says("has the serial 8 now");
     // What Terraform would now do.
     pushed.says("succeeded: 0 to add, 1 to change, 0 to destroy");
-    assert_eq!(current(&test, "dev", KEY), ("b".to_owned(), 8));
+    assert_eq!(test.current("dev", KEY), ("b".to_owned(), 8));
     // The same again is nothing to do.
     push()
         .run()
@@ -43,7 +35,7 @@ fn a_file_is_pushed_with_the_guards_of_a_rollback() {
     // A file that is ahead stays ahead.
     test.write("backup.tfstate", &state_of("l", 20, "c"));
     push().run().succeeds();
-    assert_eq!(current(&test, "dev", KEY), ("c".to_owned(), 21));
+    assert_eq!(test.current("dev", KEY), ("c".to_owned(), 21));
 
     test.write("backup.tfstate", &state_of("another", 30, "d"));
     push().run().exits(4).says("two lineages are two states");
@@ -59,7 +51,7 @@ fn a_file_is_pushed_with_the_guards_of_a_rollback() {
     test.put_object("dev", "terraform.tfstate.tflock", lock);
     test.write("backup.tfstate", &state_of("l", 3, "e"));
     push().run().exits(5).says("is locked by alice@elsewhere");
-    assert_eq!(current(&test, "dev", KEY), ("c".to_owned(), 21));
+    assert_eq!(test.current("dev", KEY), ("c".to_owned(), 21));
     for wrong in [&["dev"][..], &["dev", &file, "x"], &["dev", "--all"]] {
         let run = test.tfw(["state", "push"]).args(wrong).run().exits(3);
         run.says("takes one unit and one file");
@@ -115,7 +107,7 @@ fn a_backup_comes_back(test: TestEnvironment) {
     run.says("/app/terraform.tfstate` says that already: nothing to do");
     run.says("next: where these changes are meant: tfw apply ");
     assert!(!run.stderr.contains("apply --from"), "{}", run.stderr);
-    let of = |environment, key: &str| current(&test, environment, key);
+    let of = |environment, key: &str| test.current(environment, key);
     assert_eq!(of("dev", KEY), ("dev".to_owned(), 10));
     assert_eq!(
         of("dev", &format!("env:/blue/{KEY}")),
@@ -168,7 +160,7 @@ fn a_backup_that_is_not_what_was_pulled_is_refused_before_anything_is_written() 
     assert_eq!(test.proxy().count(|r| r.service() == Some("s3")), 0);
     // The others by themselves are what was pulled.
     push(&["dev"]).succeeds();
-    assert_eq!(current(&test, "dev", KEY), ("dev".to_owned(), 10));
+    assert_eq!(test.current("dev", KEY), ("dev".to_owned(), 10));
 
     fs::remove_file(&app).unwrap();
     push(&["prod/app"])
@@ -233,13 +225,34 @@ fn a_push_into_a_protected_environment_asks_for_its_name() {
     let refused = push(&[]).exits(4);
     refused.says("`--approve prod` agrees");
     assert_eq!(
-        current(&test, "dev", KEY),
+        test.current("dev", KEY),
         ("b".to_owned(), 2),
         "nothing is pushed where one is refused"
     );
     let pushed = push(&["--approve", "prod"]).succeeds().json();
     assert_eq!(pushed["exit_code"], json!(0));
     for environment in ["dev", "prod"] {
-        assert_eq!(current(&test, environment, KEY), ("a".to_owned(), 3));
+        assert_eq!(test.current(environment, KEY), ("a".to_owned(), 3));
     }
+}
+
+#[test]
+fn a_unit_whose_second_state_is_locked_has_its_first_written_and_says_so() {
+    let test = backed_up(TestEnvironment::new());
+    let lock = r#"{"ID":"x-1","Operation":"OperationTypeApply","Who":"alice@elsewhere"}"#;
+    test.put_object("dev", "terraform.tfstate.tflock", lock);
+    let run = test
+        .tfw([
+            "state", "push", "dev", "--from", "backup", "--yes", "--json",
+        ])
+        .run()
+        .exits(5);
+    let report = run.json();
+    let replaced = &the_unit(&report, "dev")["replaced"];
+    assert_eq!(replaced.as_array().unwrap().len(), 1);
+    assert_eq!(replaced[0]["workspace"], "blue");
+    run.says("`tfw plan dev` shows what Terraform would now do");
+    let blue = test.current("dev", &format!("env:/blue/{KEY}"));
+    assert_eq!(blue, ("blue".to_owned(), 6));
+    assert_eq!(test.current("dev", KEY), ("broken".to_owned(), 9));
 }

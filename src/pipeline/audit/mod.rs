@@ -1,9 +1,9 @@
 //! `tfw audit`: who read and wrote the states of the selected units, from CloudTrail's history.
 //!
-//! Each KMS key and each bucket is looked up once, however many units keep their state there, with
-//! the credentials that reach the state; the requests of one account and region are paced together.
-//! What was found is shown also
-//! where the rest cannot be read, or is not waited for. No Terraform runs, and nothing is changed.
+//! Each KMS key is looked up once, however many units keep their state under it, with the credentials
+//! that reach the state, and each bucket only where the server is not AWS; the requests of one account
+//! and region are paced together. What was found is shown also where the rest cannot be read, or is
+//! not waited for. No Terraform runs, and nothing is changed.
 
 mod assign;
 mod caveats;

@@ -8,7 +8,7 @@ use crate::journal::{Step, StepState};
 use crate::model::{Backend, Diagnostic};
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
-use crate::stage::state_lock::{StateLock, with_details, with_hint};
+use crate::stage::state_lock::StateLock;
 use crate::stage::states::unreadable;
 use crate::state::{StateError, StateStore};
 
@@ -48,7 +48,7 @@ pub(super) async fn rewrite(record: &mut Record<'_>, look: &StateLook) -> Result
             Ok(())
         }
         (Err(failure), Ok(())) => Err(failure),
-        (Err(failure), Err(left)) => Err(with_details(failure, &left)),
+        (Err(failure), Err(left)) => Err(failure.beside(&left)),
     }
 }
 
@@ -93,10 +93,7 @@ async fn write(record: &mut Record<'_>, look: &StateLook) -> Result<Before, Fail
         record.step_ended(Step::Reencrypt, StepState::Failed);
         let failure = unwritten(error);
         return Err(if notes.has_tags() {
-            with_hint(
-                failure,
-                "it has tags, which also takes `s3:PutObjectTagging`",
-            )
+            failure.with_hint("it has tags, which also takes `s3:PutObjectTagging`")
         } else {
             failure
         });

@@ -16,7 +16,6 @@ use crate::stage::backend::{self, where_and_who};
 use crate::stage::consent::Matter;
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
-use crate::stage::state_lock::with_hint;
 use crate::stage::states;
 use crate::state::{S3State, StateStore, Unlocked};
 
@@ -131,7 +130,7 @@ pub(in crate::pipeline) fn guard(unit: &Unit, instead: &str) -> Result<(), Failu
         Backend::Local(_) => Err(not_tfws(unit)),
         Backend::Other(other) => {
             let why = format!("tfw does not know the locks of a `{}` backend", other.kind);
-            Err(with_hint(refused(why), instead))
+            Err(refused(why).with_hint(instead))
         }
         Backend::S3(s3) => match kind::of(unit, s3) {
             Kind::File => Ok(()),
@@ -139,18 +138,12 @@ pub(in crate::pipeline) fn guard(unit: &Unit, instead: &str) -> Result<(), Failu
                 let failure = refused(format!(
                     "the state is locked in the DynamoDB table `{table}`, which tfw leaves alone"
                 ));
-                Err(with_hint(
-                    with_hint(failure, instead),
-                    to_native_locks(unit),
-                ))
+                Err(failure.with_hint(instead).with_hint(to_native_locks(unit)))
             }
-            Kind::Nothing => Err(with_hint(
-                refused(
-                    "nothing locks the state: `use_lockfile` is false, and no table is named"
-                        .to_owned(),
-                ),
-                "set `backend.use_lockfile = true`",
-            )),
+            Kind::Nothing => {
+                let why = "nothing locks the state: `use_lockfile` is false, and no table is named";
+                Err(refused(why.to_owned()).with_hint("set `backend.use_lockfile = true`"))
+            }
         },
     }
 }

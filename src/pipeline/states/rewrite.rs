@@ -87,11 +87,13 @@ pub async fn replace(ctx: &Context, replacement: &Replacement) -> bool {
             (Ok(_), None) if ctx.signals.is_stopping() => Err(Failure::not_started()),
             (Ok(wanted), None) => replace_all(&mut record, replacement, wanted).await,
         };
-        if let Ok(true) = end {
-            written.push(record.unit.id.to_string());
-        }
         all &= end.is_ok();
-        record.finish(end.map(drop));
+        let unit = &record.unit.id;
+        // Also where another one of its states, or the lock, then failed.
+        let outcome = record.finish(end);
+        if outcome.replaced.is_some_and(|states| !states.is_empty()) {
+            written.push(unit.to_string());
+        }
     }
     if written.is_empty() {
         return false;
@@ -133,11 +135,14 @@ async fn prepare(record: &Record<'_>, replacement: &Replacement) -> Result<Vec<W
                 let (path, bytes) = backup.content(state).map_err(|error| of_backup(&error))?;
                 let workspace = state.workspace.parse::<Workspace>();
                 let workspace = workspace.map_err(|error| {
-                    Failure::refused(Diagnostic::error(format!(
-                        "`{}` is of the workspace `{}`: {error}",
-                        path.display(),
-                        state.workspace
-                    )))
+                    Failure::refused(
+                        Diagnostic::error(format!(
+                            "`{}` is of the workspace `{}`: {error}",
+                            path.display(),
+                            state.workspace
+                        ))
+                        .with_hint("take another backup, or correct its `manifest.json`"),
+                    )
                 })?;
                 Ok(Wanted {
                     workspace,
@@ -176,12 +181,11 @@ async fn replace_all(
     record: &mut Record<'_>,
     replacement: &Replacement,
     states: Vec<Wanted>,
-) -> Result<bool, Failure> {
+) -> Result<(), Failure> {
     record.phase(Phase::State);
     let (doing, operation) = (replacement.doing(), replacement.operation());
-    let mut written = false;
     for wanted in states {
-        written |= exchange::run(record, &wanted, doing, operation).await?;
+        exchange::run(record, &wanted, doing, operation).await?;
     }
-    Ok(written)
+    Ok(())
 }

@@ -3,17 +3,14 @@
 use jiff::Timestamp;
 
 use super::history;
-use crate::aws::{AwsError, VerifiedAccount};
+use crate::aws::{AwsError, NO_VERSION, VerifiedAccount};
 use crate::events::Phase;
 use crate::model::{Backend, Diagnostic, StateId, UnitId, Workspace};
 use crate::stage::backend;
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
-use crate::stage::state_lock::with_hint;
 use crate::stage::states;
-use crate::state::{
-    LocalState, NO_VERSION, RawState, S3State, StateError, StateStore, StateVersion,
-};
+use crate::state::{LocalState, RawState, S3State, StateError, StateStore, StateVersion};
 
 /// The versions of a state, the newest first, delete markers among them.
 pub(super) struct Versions {
@@ -285,7 +282,7 @@ impl Versions {
             let mut failure = unknown(format!("`{name}` is no version of the state of `{unit}`"));
             if name.starts_with('/') {
                 let hint = "a shell makes a folder of `~0`: type `latest`, or `latest~1` for the one before";
-                failure = with_hint(failure, hint);
+                failure = failure.with_hint(hint);
             }
             return Err(failure);
         };

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::{Fault, Saboteur, Server, every_fault_at, nth};
+use super::{Codes, Fault, Saboteur, Server, ended_well, every_fault_at, nth};
 use crate::support::states::{content, state_of, unbacked};
 use crate::support::{Request, Run, TestEnvironment, fixtures, preload};
 
@@ -136,7 +136,7 @@ fn story(
     fault: Fault,
     what: &str,
     meets: impl Fn(&Request) -> bool + Send + 'static,
-) -> (i32, i32) {
+) -> Codes {
     let world = World::new(server);
     world.saboteur.arm(&world.test, fault, meets);
     let first = world.migrate(None);
@@ -144,17 +144,9 @@ fn story(
     world.nothing_is_lost(&what, &first);
     let second = world.migrate(None);
     world.nothing_is_lost(&what, &second);
-    assert!(
-        second.code() == 0,
-        "{what}: the second run ended with {}\n--- first\n{}{}\n--- second\n{}{}",
-        second.code(),
-        first.stdout,
-        first.stderr,
-        second.stdout,
-        second.stderr
-    );
+    let codes = ended_well(&what, &first, &second);
     world.is_done(&what);
-    (first.code(), second.code())
+    codes
 }
 
 /// The requests of a migration that nothing happens to.

@@ -167,6 +167,21 @@ use every_fault_at;
 /// The exit codes of the two runs of a story.
 type Codes = (i32, i32);
 
+/// The exit codes of a story whose second run ended well.
+#[track_caller]
+fn ended_well(what: &str, first: &Run, second: &Run) -> Codes {
+    assert_eq!(
+        second.code(),
+        0,
+        "{what}\n--- first\n{}{}\n--- second\n{}{}",
+        first.stdout,
+        first.stderr,
+        second.stdout,
+        second.stderr
+    );
+    (first.code(), second.code())
+}
+
 /// Every fault at every request that a command makes, on both servers; `story` gets the fault, the
 /// index of the request, and its name.
 ///

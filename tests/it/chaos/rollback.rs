@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::{Fault, Saboteur, Server, nth, processes_in};
+use super::{Codes, Fault, Saboteur, Server, ended_well, nth, processes_in};
 use crate::support::states::{content, state_of};
 use crate::support::{Client, Request, Run, TestEnvironment, wait_until};
 
@@ -115,7 +115,7 @@ impl World {
 
 /// One story: the fault, and what the first and the second run came to.
 #[track_caller]
-fn story(server: Server, fault: Fault, index: usize, what: &str) -> (i32, i32) {
+fn story(server: Server, fault: Fault, index: usize, what: &str) -> Codes {
     let world = World::new(server);
     let before = world.versions();
     world.saboteur.arm(&world.test, fault, nth(index));
@@ -123,17 +123,9 @@ fn story(server: Server, fault: Fault, index: usize, what: &str) -> (i32, i32) {
     let what = format!("{server:?}, {fault:?} at {what}");
     world.nothing_is_lost(&what, &before, &first);
     let second = world.roll_back();
-    assert_eq!(
-        second.code(),
-        0,
-        "{what}\n--- first\n{}{}\n--- second\n{}{}",
-        first.stdout,
-        first.stderr,
-        second.stdout,
-        second.stderr
-    );
+    let codes = ended_well(&what, &first, &second);
     world.is_done(&what);
-    (first.code(), second.code())
+    codes
 }
 
 /// The requests of a rollback that nothing happens to, those of the closing plan among them.

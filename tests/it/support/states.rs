@@ -83,6 +83,16 @@ impl TestEnvironment {
         }
     }
 
+    /// The input of the first resource of a state in a bucket, and the serial.
+    #[track_caller]
+    pub(crate) fn current(&self, environment: &str, key: &str) -> (String, u64) {
+        let state = self.object(environment, key).unwrap();
+        let state: Value = serde_json::from_str(&state).unwrap();
+        let attributes = &state["resources"][0]["instances"][0]["attributes"];
+        let input = attributes["input"]["value"].as_str().unwrap();
+        (input.to_owned(), state["serial"].as_u64().unwrap())
+    }
+
     /// Everything on both sides: each file of the root module, and each version in the bucket.
     pub(crate) fn both_sides(&self, environment: &str) -> String {
         let mut files = BTreeMap::new();

@@ -15,11 +15,10 @@ use crate::journal::{Step, StepState, make_private_folder, write_private};
 use crate::model::{Diagnostic, Workspace};
 use crate::stage::failure::Failure;
 use crate::stage::record::Record;
-use crate::stage::state_lock::{StateLock, with_details};
+use crate::stage::state_lock::StateLock;
 use crate::stage::states::unreadable;
 use crate::state::{
-    RawState, S3State, StateDocument, StateError, StateStore, StateVersion, content_hash,
-    with_serial,
+    RawState, S3State, StateError, StateStore, StateVersion, content_hash, with_serial,
 };
 
 /// Versions that are looked at for a state that can be read.
@@ -52,14 +51,14 @@ struct Current {
     version: Result<StateVersion, String>,
 }
 
-/// Shows what will be otherwise, asks, and exchanges the state, all of it under the lock; whether
-/// anything was written.
+/// Shows what will be otherwise, asks, and exchanges the state, all of it under the lock. The record
+/// then has what was written.
 pub(super) async fn run(
     record: &mut Record<'_>,
     wanted: &Wanted,
     doing: &str,
     operation: &str,
-) -> Result<bool, Failure> {
+) -> Result<(), Failure> {
     let StateStore::S3(state) = store_of(record, &wanted.workspace).await? else {
         return Err(not_in_s3(&record.unit.id));
     };
@@ -91,11 +90,11 @@ pub(super) async fn run(
         same_lineage(record, last, &next.version)?;
     }
     if let Some(current) = &current
-        && says_the_same(&current.raw, &next.raw)
+        && says_the_same(current, &next)
     {
         let place = state.url();
         record.note(format!("`{place}` says that already: nothing to do"));
-        return Ok(false);
+        return Ok(());
     }
     if record.ctx.signals.is_stopping() {
         return Err(Failure::not_started());
@@ -114,9 +113,9 @@ pub(super) async fn run(
     let exchanged = exchange.under(&lock, record).await;
     let released = lock.release(record).await;
     match (exchanged, released) {
-        (Ok(()), released) => released.map(|()| true),
+        (Ok(()), released) => released,
         (Err(failure), Ok(())) => Err(failure),
-        (Err(failure), Err(left)) => Err(with_details(failure, &left)),
+        (Err(failure), Err(left)) => Err(failure.beside(&left)),
     }
 }
 
@@ -208,8 +207,9 @@ impl Exchange<'_> {
             }
             write_private(copy, &current.raw.bytes)?;
         }
-        let version_id = self.write(record, &content).await?;
-        self.tell(record, version_id, copy.as_deref());
+        let copy = copy.map(|copy| record.ctx.shown(&copy));
+        let version_id = self.write(record, &content, copy.as_deref()).await?;
+        self.tell(record, version_id, copy);
         Ok(())
     }
 
@@ -238,6 +238,7 @@ impl Exchange<'_> {
         &self,
         record: &mut Record<'_>,
         content: &[u8],
+        copy: Option<&str>,
     ) -> Result<Option<String>, Failure> {
         let state = self.state;
         let detail = json!({
@@ -256,12 +257,12 @@ impl Exchange<'_> {
             }
             Ok(_) => match written {
                 Err(error) => Failure::fact(error.to_string(), error.hint(), error.is_refusal()),
-                Ok(()) => Failure::failed(Diagnostic::error(format!(
-                    "`{}` was written, and reads back as something else",
-                    state.url()
-                ))),
+                Ok(()) => self.something_else(record, copy),
             },
-            Err(unread) => self.unknown(written.err().map(|error| error.to_string()), unread),
+            Err(unread) => {
+                let written = written.err().map(|error| error.to_string());
+                self.unknown(record, copy, written, &unread)
+            }
         };
         record.step_ended(Step::WriteState, StepState::Failed);
         Err(failure)
@@ -284,13 +285,12 @@ fn moved(state: &S3State) -> Failure {
 
 /// Whether two states say the same, whatever their serials are: then there is nothing to write. The
 /// Terraform that wrote one counts: an older one may not read what a newer one wrote.
-fn says_the_same(one: &RawState, other: &RawState) -> bool {
-    let written_by = |raw: &RawState| {
-        let document = StateDocument::parse(&raw.bytes);
-        document.ok().map(|document| document.terraform_version)
-    };
-    let hashes = (content_hash(&one.bytes), content_hash(&other.bytes));
-    matches!(hashes, (Ok(one), Ok(other)) if one == other) && written_by(one) == written_by(other)
+fn says_the_same(current: &Current, next: &Next) -> bool {
+    let written_by = |version: &StateVersion| version.document.terraform_version.clone();
+    let hash = |raw: &RawState| content_hash(&raw.bytes).ok();
+    current.version.as_ref().is_ok_and(|version| {
+        written_by(version) == written_by(&next.version) && hash(&current.raw) == hash(&next.raw)
+    })
 }
 
 fn same_lineage(

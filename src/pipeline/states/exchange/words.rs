@@ -92,20 +92,45 @@ impl Exchange<'_> {
     }
 
     /// What is there after the write cannot be read.
-    pub(super) fn unknown(&self, written: Option<String>, mut unread: Failure) -> Failure {
+    pub(super) fn unknown(
+        &self,
+        record: &Record<'_>,
+        copy: Option<&str>,
+        written: Option<String>,
+        unread: &Failure,
+    ) -> Failure {
         let what = match written {
             None => "was written, and cannot be read back".to_owned(),
             Some(error) => format!("may have been written ({error}), and cannot be read back"),
         };
         let summary = format!("`{}` {what}", self.state.url());
-        let mut diagnostic = Diagnostic::error(&summary).with_hint(format!(
-            "the new state has the serial {}, and what was there is a version of its own: `tfw state history` lists both",
-            self.serial
-        ));
-        for told in unread.diagnostics.drain(..) {
-            diagnostic = diagnostic.with_detail(told.summary);
+        let mut diagnostic = Diagnostic::error(&summary).with_hint(self.look(record, copy));
+        for told in &unread.diagnostics {
+            diagnostic = diagnostic.with_detail(&told.summary);
         }
         Failure::failed(diagnostic)
+    }
+
+    /// What is there after the write is not what was written.
+    pub(super) fn something_else(&self, record: &Record<'_>, copy: Option<&str>) -> Failure {
+        let summary = format!(
+            "`{}` was written, and reads back as something else",
+            self.state.url()
+        );
+        Failure::failed(Diagnostic::error(summary).with_hint(self.look(record, copy)))
+    }
+
+    /// Where to look when it is not known what is there.
+    fn look(&self, record: &Record<'_>, copy: Option<&str>) -> String {
+        let unit = &record.unit.id;
+        let before = match copy {
+            Some(copy) => format!("what was there before is in `{copy}`"),
+            None => "what was there before is a version of its own".to_owned(),
+        };
+        format!(
+            "`tfw state history {unit}` tells what is there: the new state has the serial {}, and {before}",
+            self.serial
+        )
     }
 
     /// Says what was written, and how to take it back.
@@ -113,10 +138,9 @@ impl Exchange<'_> {
         &self,
         record: &mut Record<'_>,
         version_id: Option<String>,
-        copy: Option<&Path>,
+        copy: Option<String>,
     ) {
         let unit = &record.unit.id;
-        let copy = copy.map(|copy| record.ctx.shown(copy));
         record.note(format!(
             "`{}` has the serial {} now",
             self.state.url(),
